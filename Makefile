@@ -1,0 +1,36 @@
+# make demo    environment, installation, then the node on a moving scene; pictures in demo_output/
+# make test    style check and all tests
+# Options: PYTHON=python3.12, VIDEO=clip.mp4 MASK=first.png
+
+PYTHON ?= python3
+# One environment per Python, so that PYTHON=python3.12 does not disturb the default one.
+VENV ?= .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+# The environment has a ROS of its own from PyPI; a sourced one must not leak into it.
+unexport PYTHONPATH LD_LIBRARY_PATH AMENT_PREFIX_PATH COLCON_PREFIX_PATH ROS_DISTRO ROS_VERSION
+
+.PHONY: demo test install clean
+
+demo: $(READY)
+	$(BIN)/python -m fastgan_ros.demo $(if $(VIDEO),--video "$(VIDEO)") $(if $(MASK),--mask "$(MASK)")
+
+test: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest
+
+install: $(READY)
+
+$(READY): requirements.txt requirements-dev.txt setup.py $(wildcard fastgan_interfaces/*.* fastgan_interfaces/*/*)
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' || \
+	  { echo "Python 3.10, 3.11 or 3.12 is needed (rclpy's wheels); try: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "No venv module; run: sudo apt install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --upgrade pip
+	$(BIN)/python -m pip install -r requirements-dev.txt
+	$(BIN)/python -m pip install --no-build-isolation ./fastgan_interfaces
+	$(BIN)/python -m pip install --no-build-isolation --no-deps --editable .
+	@touch $@
+
+clean:
+	rm -rf $(VENV) demo_output

@@ -1,0 +1,128 @@
+"""``fastgan track | train | evaluate``: the library from the command line."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from fastgan_core.errors import FastganError
+
+DEVICE_HELP = "auto (CUDA where there is one), cpu, cuda or cuda:N"
+
+
+def add_tracker_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--weights", default="", help="checkpoint; default: the one that ships")
+    parser.add_argument("--device", default="auto", help=DEVICE_HELP)
+    parser.add_argument("--precision", default="auto", help="auto, fp32, fp16 or bf16")
+    parser.add_argument(
+        "--size", type=int, default=0, help="the network's input has the area of a square of this side (multiple of 32)"
+    )
+
+
+def make_tracker(args: argparse.Namespace):
+    from fastgan_core.tracker import Tracker
+
+    return Tracker.from_weights(args.weights, args.device, args.precision, args.size)
+
+
+def track(args: argparse.Namespace) -> None:
+    """Write a mask for every frame of a video."""
+    from tqdm import tqdm
+
+    from fastgan_core.masks import overlay, read_mask, write_mask
+    from fastgan_core.video import VideoWriter, open_source
+
+    source, reference = open_source(args.input), read_mask(args.mask)
+    tracker = make_tracker(args)
+    args.output.mkdir(parents=True, exist_ok=True)
+    writer = VideoWriter(args.overlay, source.fps) if args.overlay else None
+    started = 0
+    try:
+        for number, (name, frame) in enumerate(tqdm(source, total=len(source) or None, unit="frame")):
+            if number < args.mask_frame:
+                continue
+            if number == args.mask_frame:
+                tracker.set_reference(frame, reference)
+                labels = reference
+            else:
+                labels = tracker.step(frame).labels
+            started += 1
+            write_mask(args.output / f"{name}.png", labels)
+            if writer:
+                writer.write(overlay(frame, labels))
+    except KeyboardInterrupt:
+        print("stopped; the masks so far are kept", file=sys.stderr)
+    finally:
+        if writer:
+            writer.close()
+    if not started:
+        raise FastganError(f"--mask-frame {args.mask_frame}: {args.input} has fewer frames; the first is 0")
+    print(f"{started} masks in {args.output}" + (f", overlay in {args.overlay}" if args.overlay else ""))
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train the regressor as a recipe says."""
+    from fastgan_core.training.recipe import load_recipe
+    from fastgan_core.training.trainer import Trainer
+
+    Trainer(load_recipe(args.recipe, args.set), args.output, args.device).run()
+
+
+def evaluate(args: argparse.Namespace) -> None:
+    """Score the tracker on a DAVIS 2016 split."""
+    from fastgan_core.data.folders import davis_sequences
+    from fastgan_core.evaluation import evaluate as run
+
+    sequences = davis_sequences(args.root, args.split)
+    tracker = make_tracker(args)
+    names = ("J-Mean", "J-Recall", "J-Decay", "F-Mean", "F-Recall", "F-Decay")
+    print(f"{'sequence':20}" + "".join(f"{n:>10}" for n in names) + f"{'fps':>8}")
+    results = {}
+    for name, row in run(tracker, sequences):
+        results[name] = row
+        print(f"{name:20}" + "".join(f"{100 * row[n]:10.1f}" for n in names) + f"{row['fps']:8.1f}", flush=True)
+    print(f"J&F {50 * (results['mean']['J-Mean'] + results['mean']['F-Mean']):.1f}")
+    if args.json:
+        args.json.write_text(json.dumps(results, indent=1))
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="fastgan", description=__doc__)
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    sub = commands.add_parser("track", help=track.__doc__, description=track.__doc__)
+    sub.add_argument("input", help="video file, folder of frames (sorted by name), or camera index")
+    sub.add_argument("--mask", type=Path, required=True, help="label or binary PNG of the first frame")
+    sub.add_argument("--mask-frame", type=int, default=0, metavar="N", help="the mask belongs to frame N (first: 0)")
+    sub.add_argument("--output", type=Path, required=True, help="folder for one palette PNG per frame")
+    sub.add_argument("--overlay", type=Path, metavar="FILE.mp4", help="also write a video with the masks painted on")
+    add_tracker_options(sub)
+    sub.set_defaults(run=track)
+
+    sub = commands.add_parser("train", help=train.__doc__, description=train.__doc__)
+    sub.add_argument("recipe", type=Path, help="YAML file, see training/configs")
+    sub.add_argument("--output", type=Path, required=True, help="run folder; an interrupted run goes on from it")
+    sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a value of the recipe")
+    sub.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    sub.set_defaults(run=train)
+
+    sub = commands.add_parser("evaluate", help=evaluate.__doc__, description=evaluate.__doc__)
+    sub.add_argument("--root", type=Path, required=True, help="DAVIS folder")
+    sub.add_argument("--split", default="val", help="file in ImageSets")
+    sub.add_argument("--json", type=Path, help="write the figures to this file")
+    add_tracker_options(sub)
+    sub.set_defaults(run=evaluate)
+    return top
+
+
+def main() -> None:
+    args = parser().parse_args()
+    try:
+        args.run(args)
+    except FastganError as error:
+        print(f"fastgan: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

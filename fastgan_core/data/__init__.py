@@ -1,0 +1,1 @@
+"""Clips from video folders and from still images."""

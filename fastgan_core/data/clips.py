@@ -1,0 +1,194 @@
+"""Training clips: K frames of one object, a reference of it, and the mask to start from."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from fastgan_core.data import augment
+from fastgan_core.data.folders import Pair, Sequence
+
+REFERENCE, PREVIOUS = 0, 1  # time points of a clip before its K target frames
+
+
+@dataclass
+class Layers:
+    """A clip while it is composed: time points ``REFERENCE, PREVIOUS, 1 .. K``."""
+
+    frames: list[np.ndarray]  # (S, S, 3) uint8
+    masks: list[np.ndarray]  # (S, S) float32 in [0, 1]
+
+
+class ClipDataset(Dataset):
+    """Clips from videos and from stills.
+
+    A still becomes a clip as its object (on its own or on another picture, or pasted into a
+    video) moves, turns and bends smoothly over time. Other objects pass behind and before it.
+
+    Args:
+        sequences: annotated videos; may be empty.
+        stills: ``(pairs, weight)`` for each set of stills; may be empty.
+        size: side of the clips, pixels.
+        frames: K, target frames per clip.
+        video_share: share of clips taken from the videos.
+        length: clips per epoch; clip ``i`` depends on ``(seed, i)`` alone, so a run can resume anywhere.
+    """
+
+    def __init__(
+        self,
+        sequences: list[Sequence],
+        stills: list[tuple[list[Pair], float]],
+        size: int,
+        frames: int,
+        video_share: float,
+        length: int,
+        seed: int = 0,
+    ):
+        self.sequences, self.size, self.count = sequences, size, frames + 2
+        self.still_sets = [pairs for pairs, _ in stills]
+        weights = np.array([weight for _, weight in stills], float)
+        self.still_weights = weights / weights.sum() if len(weights) else weights
+        self.video_share = video_share if stills else 1.0
+        self.length, self.seed = length, seed
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        """
+        Returns:
+            frames ``(K + 1, 3, S, S) uint8`` and masks ``(K + 1, 1, S, S) float 0 or 1``, the
+            reference first; previous ``(1, S, S) float in [0, 1]``, the mask before the first target.
+        """
+        rng = np.random.default_rng((self.seed, index))
+        if self.sequences and rng.random() < self.video_share:
+            clip = self._video(rng)
+        else:
+            clip = self._still(rng)
+        if self.still_sets and rng.random() < 0.3:
+            self._distract(rng, clip)
+        if self.still_sets and rng.random() < 0.25:
+            self._occlude(rng, clip)
+        return self._tensors(rng, clip)
+
+    def _tensors(self, rng: np.random.Generator, clip: Layers) -> dict[str, torch.Tensor]:
+        previous = augment.rough_mask(rng, clip.masks[PREVIOUS])
+        if rng.random() < 0.3:  # as at test time, where tracking starts in the reference frame
+            clip.frames[REFERENCE], clip.masks[REFERENCE] = clip.frames[PREVIOUS], clip.masks[PREVIOUS]
+        colour = augment.Colour(rng)
+        frames = augment.camera_defects(rng, [colour(f) for f in clip.frames])
+        del frames[PREVIOUS], clip.masks[PREVIOUS]
+        return {
+            "frames": torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).contiguous(),
+            "masks": torch.from_numpy(np.stack(clip.masks) > 0.5)[:, None].float(),
+            "previous": torch.from_numpy(previous.astype(np.float32))[None],
+        }
+
+    def _pick_still(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """A picture and the float mask of one object in it that is neither tiny nor everything."""
+        while True:
+            pairs = self.still_sets[rng.choice(len(self.still_sets), p=self.still_weights)]
+            image, labels = pairs[rng.integers(len(pairs))].load()
+            areas = np.bincount(labels.ravel()) / labels.size
+            ids = [i for i in range(1, len(areas)) if 0.008 < areas[i] < 0.75]
+            if ids:
+                return image, (labels == rng.choice(ids)).astype(np.float32)
+
+    def _video(self, rng: np.random.Generator) -> Layers:
+        sequence = self.sequences[rng.integers(len(self.sequences))]
+        targets = self.count - 1
+        stride = int(min(rng.integers(1, 5), (len(sequence) - 1) // targets))
+        start = int(rng.integers(0, len(sequence) - targets * max(stride, 1) + 1)) if stride else 0
+        index = [min(start + i * stride, len(sequence) - 1) for i in range(targets)]
+        if rng.random() < 0.5:
+            index.reverse()
+        loaded = [sequence.frames[i].load() for i in [int(rng.integers(len(sequence))), *index]]
+        if not loaded[REFERENCE][1].any():
+            loaded[REFERENCE] = max(loaded, key=lambda pair: (pair[1] > 0).sum())
+        masks = [(labels > 0).astype(np.float32) for _, labels in loaded]
+        base = augment.view(rng, masks[PREVIOUS], self.size, zoom=(0.9, 1.7))
+        shake = augment.drift(rng, self.count, self.size, strength=0.4)
+        # The reference may lie far off; it gets a view of its own so that the object is in it.
+        views = [augment.view(rng, masks[REFERENCE], self.size, zoom=(0.9, 1.5), degrees=15)]
+        views += [augment.compose(s, base) for s in shake[1:]]
+        frames = [augment.warp(image, m, self.size) for (image, _), m in zip(loaded, views, strict=True)]
+        masks = [
+            augment.warp(mask, m, self.size, cv2.BORDER_REFLECT_101) for mask, m in zip(masks, views, strict=True)
+        ]
+        return Layers(frames, masks)
+
+    def _still(self, rng: np.random.Generator) -> Layers:
+        if rng.random() < 0.3:  # the whole picture moves, as before a moving camera
+            image, mask = self._pick_still(rng)
+            base = augment.view(rng, mask, self.size, zoom=(0.9, 1.7))
+            motion = augment.drift(rng, self.count, self.size, strength=1.0)
+            fields = augment.elastic_fields(rng, self.count, self.size, rng.uniform(0, 0.02))
+            frames, masks = [], []
+            for move, field in zip(motion, fields, strict=True):
+                matrix = augment.compose(move, base)
+                frames.append(augment.bend(augment.warp(image, matrix, self.size), field))
+                masks.append(augment.bend(augment.warp(mask, matrix, self.size), field))
+            return Layers(frames, masks)
+        clip = self._backdrop(rng)
+        clip.masks = self._paste(rng, clip.frames, share=(0.15, 0.65), behind=None)
+        return clip
+
+    def _backdrop(self, rng: np.random.Generator) -> Layers:
+        if self.sequences and rng.random() < 0.3:
+            return self._video(rng)
+        image, mask = self._pick_still(rng)
+        base = augment.view(rng, np.ones_like(mask), self.size, zoom=(1.0, 2.0))
+        motion = augment.drift(rng, self.count, self.size, strength=0.7)
+        return Layers([augment.warp(image, augment.compose(m, base), self.size) for m in motion], [])
+
+    def _paste(
+        self,
+        rng: np.random.Generator,
+        frames: list[np.ndarray],
+        share: tuple[float, float],
+        behind: list[np.ndarray] | None,
+        strength: float = 1.0,
+    ) -> list[np.ndarray]:
+        """Paste a moving, bending object into ``frames``, in place, and return its masks.
+
+        ``share``: range of the object's longer side relative to the view. ``behind``: masks that cover it.
+        """
+        image, mask = self._pick_still(rng)
+        x, y, w, h = cv2.boundingRect(mask.astype(np.uint8))
+        scale = self.size * rng.uniform(*share) / max(w, h)
+        stretch, flip = np.exp(rng.normal(0, 0.1)), rng.choice([-1.0, 1.0])
+        to = self.size * rng.uniform(0.15, 0.85, 2)
+        base = augment.similarity(
+            (x + w / 2, y + h / 2), (flip * scale * stretch, scale / stretch), rng.normal(0, 0.2), to
+        )
+        motion = augment.drift(rng, len(frames), self.size, strength)
+        fields = augment.elastic_fields(rng, len(frames), self.size, rng.uniform(0, 0.04))
+        colour = augment.Colour(rng, 0.5)
+        image = colour(image)
+        masks = []
+        for t, (move, field) in enumerate(zip(motion, fields, strict=True)):
+            matrix = augment.compose(move, base)
+            sprite = augment.bend(augment.warp(image, matrix, self.size), field)
+            alpha = augment.bend(
+                augment.warp(mask, matrix, self.size, cv2.BORDER_CONSTANT), field, cv2.BORDER_CONSTANT
+            )
+            alpha = np.clip(cv2.GaussianBlur(alpha, (0, 0), 0.8), 0, 1)
+            if behind is not None:
+                alpha = alpha * (1 - behind[t])
+            mix = alpha[..., None]
+            frames[t] = (frames[t] * (1 - mix) + sprite * mix).astype(np.uint8)
+            masks.append(alpha)
+        return masks
+
+    def _distract(self, rng: np.random.Generator, clip: Layers) -> None:
+        """Another object passes behind the target."""
+        self._paste(rng, clip.frames, share=(0.15, 0.6), behind=clip.masks)
+
+    def _occlude(self, rng: np.random.Generator, clip: Layers) -> None:
+        """Another object passes before the target; the reference stays in full view."""
+        frames = clip.frames[PREVIOUS:]
+        cover = self._paste(rng, frames, share=(0.1, 0.5), behind=None, strength=1.5)
+        clip.frames[PREVIOUS:] = frames
+        clip.masks[PREVIOUS:] = [m * (1 - c) for m, c in zip(clip.masks[PREVIOUS:], cover, strict=True)]

@@ -1,0 +1,123 @@
+"""Recipes: everything a training run depends on, as validated YAML."""
+
+import dataclasses
+import difflib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fastgan_core.errors import FastganError
+from fastgan_core.model import STRIDE, VARIANTS
+
+
+@dataclass
+class Phase:
+    """A stretch of training at one resolution."""
+
+    steps: int  # optimiser steps, >= 1
+    size: int  # side of the clips, pixels, a multiple of 32
+    batch: int  # clips per step
+    frames: int = 4  # K, target frames per clip; the gradient runs through all of them
+
+
+@dataclass
+class Recipe:
+    """One training run. Paths are relative to the working directory."""
+
+    phases: list[Phase]
+    variant: str = "resnet18"  # resnet18 | resnet50
+    backbone: str = ""  # "", "imagenet" (through torchvision), or a file of training/backbone.py
+    init: str = ""  # a FaSTGAN checkpoint to start from
+    davis: str = ""  # a DAVIS folder; "" = no videos
+    davis_split: str = "train"  # file in ImageSets
+    stills_root: str = ""  # a folder of sets, each with Images/ and Masks/
+    stills: dict[str, float] = field(default_factory=dict)  # set: weight
+    video_share: float = 0.45  # share of clips that come from videos, 0 to 1
+    optimizer: str = "adamw"  # adamw | adam
+    lr: float = 6e-4  # peak learning rate of the decoder
+    encoder_lr: float = 3e-4  # peak learning rate of the encoder
+    betas: list[float] = field(default_factory=lambda: [0.9, 0.999])
+    weight_decay: float = 0.01
+    warmup: int = 200  # steps from zero to the peak
+    schedule: str = "cosine"  # cosine | polynomial (power 0.9), to zero at the last step
+    balance: float = 1.0  # 1 = equation (2), 0 = plain cross-entropy
+    dice: float = 0.0  # weight of the Dice loss beside the cross-entropy
+    clip_gradient: float = 1.0  # largest gradient norm; 0 = no limit
+    ema: float = 0.998  # decay of the averaged weights that are saved; 0 = none
+    precision: str = "bf16"  # fp32 | bf16
+    freeze_batchnorm: bool = True  # keep the backbone's statistics
+    workers: int = 1  # loader processes
+    save_every: int = 100  # steps between checkpoints
+    seed: int = 0
+    licence: str = ""  # note on the data that is stored in the weights
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of all phases."""
+        return sum(phase.steps for phase in self.phases)
+
+
+CHOICES = {
+    "variant": tuple(VARIANTS),
+    "optimizer": ("adam", "adamw"),
+    "schedule": ("cosine", "polynomial"),
+    "precision": ("fp32", "bf16"),
+}
+
+
+def build(cls: type, values: Any, where: str):
+    """``cls(**values)`` with unknown, missing and mistyped keys refused in words."""
+    if not isinstance(values, dict):
+        raise FastganError(f"{where}: expected keys and values, got {type(values).__name__}")
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    for key, value in values.items():
+        if key not in fields:
+            close = difflib.get_close_matches(str(key), fields, n=1)
+            hint = f"; did you mean '{close[0]}'?" if close else f"; known keys: {', '.join(fields)}"
+            raise FastganError(f"{where}: unknown key '{key}'{hint}")
+        kind = fields[key].type
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            values[key] = float(value)
+        elif isinstance(kind, type) and type(value) is not kind:
+            raise FastganError(f"{where}: {key} is {value!r}, which is not of type {kind.__name__}")
+        if key in CHOICES and value not in CHOICES[key]:
+            raise FastganError(f"{where}: {key} is '{value}'; choose one of {', '.join(CHOICES[key])}")
+    try:
+        return cls(**values)
+    except TypeError as error:
+        raise FastganError(f"{where}: {error}".replace("__init__() ", "")) from None
+
+
+def from_dict(values: Any, where: str = "recipe") -> Recipe:
+    """A validated recipe. Raises FastganError naming the key and, for a typo, the nearest known one."""
+    if not isinstance(values, dict) or not isinstance(values.get("phases"), list) or not values["phases"]:
+        raise FastganError(f"{where}: 'phases' must list at least one phase with steps, size and batch")
+    values = dict(values)
+    values["phases"] = [build(Phase, dict(p), f"{where}: phases[{i}]") for i, p in enumerate(values["phases"])]
+    recipe = build(Recipe, values, where)
+    for i, phase in enumerate(recipe.phases):
+        if min(phase.steps, phase.batch, phase.frames) < 1 or phase.size < STRIDE or phase.size % STRIDE:
+            raise FastganError(
+                f"{where}: phases[{i}]: steps, batch and frames start at 1, size is a multiple of {STRIDE}"
+            )
+    if not recipe.davis and not recipe.stills:
+        raise FastganError(f"{where}: no data; set 'davis' or 'stills_root' and 'stills'")
+    return recipe
+
+
+def load_recipe(path: str | Path, overrides: list[str] = ()) -> Recipe:
+    """Read a YAML recipe; ``overrides`` are ``key=value`` with YAML values."""
+    try:
+        values = yaml.safe_load(Path(path).read_text())
+    except FileNotFoundError:
+        raise FastganError(f"{path}: there is no such recipe") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise FastganError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    for override in overrides:
+        key, found, value = override.partition("=")
+        if not found or not isinstance(values, dict):
+            raise FastganError(f"--set {override}: write it as key=value")
+        values[key] = yaml.safe_load(value)
+    return from_dict(values, str(path))

@@ -1,0 +1,36 @@
+"""Bringing the model onto the device and taking it off again."""
+
+import gc
+import sys
+
+from fastgan_core.errors import FastganError
+
+
+def load_tracker(settings):
+    """Return a Tracker for the settings; FastganError, in a sentence, when that cannot be had."""
+    try:
+        # Here and not above: torch takes seconds to import, and the node is to be on the network before.
+        from fastgan_core.tracker import Tracker
+    except ImportError as error:
+        raise FastganError(
+            f"The model cannot be loaded because a Python package is missing ({error}). The node runs in "
+            f"{sys.executable}; install the package there, for example "
+            f"'{sys.executable} -m pip install torch torchvision'."
+        ) from error
+    try:
+        tracker = Tracker.from_weights(
+            settings.weights, settings.device, settings.precision, settings.input_size, settings.max_objects
+        )
+    except (OSError, RuntimeError) as error:
+        # A driver that does not answer, a device whose memory is full.
+        raise FastganError(f"The model cannot be loaded on device '{settings.device}': {error}") from error
+    tracker.lost_threshold = settings.lost_threshold
+    return tracker
+
+
+def release_memory() -> None:
+    """Give the device memory of trackers that nobody holds any more back to the system."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()

@@ -1,0 +1,142 @@
+"""The thread that runs the model: newest frame in, messages out, nothing queued."""
+
+import threading
+import time
+import traceback
+from typing import NamedTuple
+
+import numpy as np
+from std_msgs.msg import Header
+
+from fastgan_core.errors import FastganError
+from fastgan_ros import tally as events
+from fastgan_ros.slot import Slot
+
+
+class Frame(NamedTuple):
+    """A camera image: its header and (H, W, 3) uint8 RGB pixels."""
+
+    header: Header
+    rgb: np.ndarray
+
+
+class Worker:
+    """Runs a tracker on the newest image in a thread of its own and publishes the results.
+
+    `convert` turns an image message into (H, W, 3) uint8 RGB; `outputs` composes and publishes; `tally`
+    counts; `console` logs; `now` returns the node's time in nanoseconds.
+    """
+
+    def __init__(self, tracker, convert, outputs, tally, console, now):
+        self.tracker = tracker
+        self._convert = convert
+        self._outputs = outputs
+        self._tally = tally
+        self._console = console
+        self._now = now
+        self._slot = Slot()
+        self._newest = None
+        self._good: Frame | None = None
+        self.objects: tuple = ()  # of the frame published last
+        self._paused = False
+        self._stopped = False
+        # Held while objects are changed and while a result is checked and published, so that no result
+        # computed before a change is published after the change was answered.
+        self._gate = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="fastgan_worker", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread after the frame it is on and let go of the tracker; nothing is published later."""
+        with self._gate:
+            self._stopped = True
+        if self._slot.close():
+            self._tally.count(events.DROPPED)
+        self._thread.join()
+        self.tracker = self._newest = self._good = None
+
+    def offer(self, message) -> None:
+        """Take an image message; returns at once."""
+        self._tally.count(events.RECEIVED)
+        self._newest = message
+        if self._paused:
+            self._tally.count(events.PAUSED)
+        elif self._slot.put(message):
+            self._tally.count(events.DROPPED)
+
+    @property
+    def paused(self) -> bool:
+        """Whether frames are let go without running the model."""
+        return self._paused
+
+    def pause(self, paused: bool) -> None:
+        """Stop or resume running the model; nothing is published from the return of pause(True) on."""
+        with self._gate:
+            self._paused = paused
+        if paused and self._slot.clear():
+            self._tally.count(events.PAUSED)
+
+    def edit(self, change):
+        """Return change(tracker), called while no result is being published.
+
+        Raises FastganError when the worker was stopped meanwhile, and whatever `change` raises.
+        """
+        with self._gate:
+            if self._stopped:
+                raise FastganError("The node was deactivated meanwhile; activate it, then ask again.")
+            return change(self.tracker)
+
+    def newest(self) -> Frame | None:
+        """Return the newest image that arrived, or the last good one if that one is unusable; None if none.
+
+        Raises FastganError when images have arrived but none was usable.
+        """
+        message = self._newest
+        if message is None:
+            return None
+        try:
+            return Frame(message.header, self._convert(message))
+        except FastganError:
+            good = self._good
+            if good is None:
+                raise
+            return good
+
+    def _run(self) -> None:
+        while (message := self._slot.take()) is not None:
+            try:
+                self._process(message)
+            except FastganError as error:
+                self._tally.count(events.UNUSABLE)
+                self._console.warn("unusable image", f"An image was left out. {error}")
+            except Exception as error:
+                self._tally.count(events.FAILED)
+                self._console.error(
+                    f"worker {type(error).__name__}",
+                    f"A frame failed; the node goes on with the next one.\n{traceback.format_exc()}",
+                )
+
+    def _process(self, message) -> None:
+        frame = Frame(message.header, self._convert(message))
+        self._good = frame
+        begin = time.perf_counter()
+        tracked = self.tracker.step(frame.rgb)
+        model = time.perf_counter() - begin
+        messages = self._outputs.compose(frame, tracked)
+        with self._gate:
+            if self._stopped or tracked.epoch != self.tracker.epoch:
+                self._tally.count(events.OUTDATED)
+                return
+            if self._paused:
+                self._tally.count(events.PAUSED)
+                return
+            self._outputs.publish(messages)
+            self.objects = tracked.objects
+        self._tally.published(self._age(frame.header.stamp), model)
+
+    def _age(self, stamp) -> float | None:
+        stamped = stamp.sec * 1_000_000_000 + stamp.nanosec
+        return (self._now() - stamped) * 1e-9 if stamped else None

@@ -1,0 +1,113 @@
+"""The node's small parts by themselves: slot, tally, console, judgement."""
+
+import threading
+
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
+
+from fastgan_ros import tally as events
+from fastgan_ros.console import Console
+from fastgan_ros.diagnostics import ERROR, OK, WARN, judge
+from fastgan_ros.slot import Slot
+from fastgan_ros.tally import Report, Tally
+
+
+def test_the_slot_keeps_the_newest_only():
+    slot = Slot()
+    assert [slot.put(n) for n in (1, 2, 3)] == [False, True, True]
+    assert slot.take() == 3
+    assert not slot.put(4)
+    assert slot.clear() and not slot.clear()
+
+
+def test_a_closed_slot_wakes_its_reader_and_takes_nothing_more():
+    slot = Slot()
+    taken = []
+    reader = threading.Thread(target=lambda: taken.append(slot.take()))
+    reader.start()
+    assert not slot.close()
+    reader.join(10)
+    assert taken == [None]
+    assert slot.put(1) and slot.take() is None
+
+
+def test_the_slot_says_what_it_throws_away_when_closed():
+    slot = Slot()
+    slot.put(1)
+    assert slot.close()
+
+
+def test_rates_are_those_since_the_last_report(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("fastgan_ros.tally.time.monotonic", lambda: now[0])
+    tally = Tally()
+    for _ in range(30):
+        tally.count(events.RECEIVED)
+    for _ in range(20):
+        tally.published(0.01, 0.02)
+    now[0] += 2.0
+    first = tally.report()
+    assert (first.rate_in, first.rate_out) == (15.0, 10.0)
+    assert tally.silence() == 2.0
+    now[0] += 1.0
+    second = tally.report()
+    assert (second.rate_in, second.rate_out) == (0.0, 0.0)
+    assert second.counts == first.counts == {events.RECEIVED: 30, events.PUBLISHED: 20}
+
+
+def test_percentiles_are_over_the_last_ten_seconds(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("fastgan_ros.tally.time.monotonic", lambda: now[0])
+    tally = Tally()
+    tally.published(99.0, 99.0)
+    now[0] += 11.0
+    for n in range(101):
+        tally.published(n / 100 if n else None, n / 1000)
+    report = tally.report()
+    assert report.model == (0.05, 0.099)
+    assert report.age == pytest.approx((0.51, 0.99), abs=0.011)
+    now[0] += 11.0
+    assert tally.report().age is None
+
+
+class Logger:
+    def __init__(self):
+        self.lines = []
+
+    def warning(self, text):
+        self.lines.append(text)
+
+
+def test_a_repeated_line_is_said_once_and_its_repetitions_counted(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("fastgan_ros.console.time.monotonic", lambda: now[0])
+    logger = Logger()
+    console = Console(logger)
+    for _ in range(4):
+        console.warn("a", "A.")
+        console.warn("b", "B.")
+    now[0] += 5.1
+    console.warn("a", "A.")
+    assert logger.lines == ["A.", "B.", "A. (3 more of this kind since the last line)"]
+
+
+def report(age=0.02, **recent):
+    return Report({}, recent, 15.0, 15.0, None if age is None else (age, age), None)
+
+
+@pytest.mark.parametrize(("arguments", "level", "words"), [
+    ((report(), None, False, (1, 2), []), OK, "Tracking 2 objects at 15.0 Hz"),
+    ((report(), None, False, (), []), OK, "set_reference_mask"),
+    ((report(), None, True, (1,), []), OK, "set_paused"),
+    ((report(), None, False, (1, 2), [2]), WARN, "Lost: 2 of 2"),
+    ((report(), "No image for 4 s.", False, (1,), [1]), WARN, "No image for 4 s."),
+    ((report(unusable=3), None, False, (1,), []), WARN, "3 images"),
+    ((report(failed=2), "No image", False, (1,), []), ERROR, "2 frames failed"),
+    ((report(age=4000.0), None, False, (1,), []), WARN, "use_sim_time"),
+    ((report(age=-5.0), None, False, (1,), []), WARN, "clock"),
+    ((report(age=None), None, False, (1,), []), OK, "Tracking"),
+])
+def test_judgement(arguments, level, words):
+    judged, message = judge(*arguments)
+    assert judged == level and words in message
