@@ -29,6 +29,7 @@ setup(
             "fastgan = fastgan_core.cli:main",
             "tracker = fastgan_ros.node:main",
             "camera = fastgan_ros.camera:main",
+            "set_reference = fastgan_ros.set_reference:main",
         ],
     },
 )

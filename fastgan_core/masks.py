@@ -44,7 +44,8 @@ def read_mask(path: str | Path) -> np.ndarray:
         colours = labels[..., :3]
         if not (colours == colours[..., :1]).all():
             raise FastganError(
-                f"{path}: is a colour picture; a mask is a palette or grey PNG with 0 = background and the object's id elsewhere"
+                f"{path}: is a colour picture; a mask is a palette or grey PNG with 0 = background and the "
+                "object's id elsewhere"
             )
         labels = colours[..., 0]
     if labels.dtype == bool:

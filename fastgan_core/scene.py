@@ -17,7 +17,7 @@ from fastgan_core.errors import FastganError
 _TIMES = (0.0, 0.08, 0.19, 0.29, 0.47, 0.62, 0.80, 0.93)
 _TURNS = (0.0, 0.03, 0.14, 0.05, 0.25, 0.46, 0.72, 0.94)
 
-_OTHERS = ((168, 44, 62), (86, 92, 176))  # RGB of the other things
+_OTHERS = ((214, 120, 34), (198, 176, 58))  # RGB of the other things
 
 
 class Scene:
@@ -37,7 +37,7 @@ class Scene:
         rng = np.random.default_rng(seed)
         self._garden = scenery.garden(rng, int(1.25 * width), int(1.25 * height))
         self._tree = scenery.trunk(rng, int(0.285 * self._unit), int(1.2 * height))
-        self._object = _Thing(rng, scenery.koi(rng), wobble=0.055)
+        self._object = _Thing(rng, scenery.banded(rng), wobble=0.055)
         self._others = [_Thing(rng, scenery.ball(rng, rgb), wobble=0.04) for rgb in _OTHERS]
         self._grain = rng.normal(0, 2.0, (height + 32, width + 32, 3)).astype(np.int8)
 

@@ -71,21 +71,21 @@ def trunk(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
     return np.clip(np.dstack([colour, alpha * 255]), 0, 255).astype(np.uint8)
 
 
-def koi(rng: np.random.Generator) -> np.ndarray:
-    """An orange skin with bent white bands edged in dark, and freckles: (SKIN, SKIN, 3)."""
+def banded(rng: np.random.Generator) -> np.ndarray:
+    """A blue skin with bent pale bands edged in dark, and freckles: (SKIN, SKIN, 3)."""
     y, x = np.mgrid[-1 : 1 : SKIN * 1j, -1 : 1 : SKIN * 1j].astype(np.float32)
     cloud = noise(rng, SKIN, SKIN, SKIN / 3, 8)
-    picture = ramp(cloud, (176, 66, 16), (226, 108, 28), (244, 158, 62))
+    picture = ramp(cloud, (16, 60, 146), (30, 108, 190), (84, 168, 216))
     bent = x + 0.22 * y * y + 0.10 * (cloud - 0.5)
     for middle, wide in ((-0.48, 0.11), (0.22, 0.14), (0.84, 0.08)):
         gap = np.abs(bent - middle)
         dark = np.clip((wide + 0.055 - gap) * 40, 0, 1)[..., None]
         pale = np.clip((wide - gap) * 40, 0, 1)[..., None]
-        picture = picture * (1 - dark) + np.float32((40, 30, 30)) * dark
-        picture = picture * (1 - pale) + ramp(cloud, (206, 202, 198), (240, 238, 230)) * pale
+        picture = picture * (1 - dark) + np.float32((22, 28, 48)) * dark
+        picture = picture * (1 - pale) + ramp(cloud, (208, 204, 190), (242, 238, 222)) * pale
     for _ in range(26):
         spot = rng.uniform(0.1, 0.9, 2) * SKIN
-        cv2.circle(picture, spot.astype(int).tolist(), int(rng.uniform(3, 7)), (96, 44, 24), -1, cv2.LINE_AA)
+        cv2.circle(picture, spot.astype(int).tolist(), int(rng.uniform(3, 7)), (18, 36, 84), -1, cv2.LINE_AA)
     picture = cv2.GaussianBlur(picture, (0, 0), 1.2)
     return np.clip(picture * (0.9 + 0.2 * noise(rng, SKIN, SKIN, 24, 4))[..., None], 0, 255).astype(np.uint8)
 

@@ -64,7 +64,8 @@ class Camera(Node):
                 f"{given['source'] or 'The scene'} has no frame {given['start']}; set start to one it has."
             )
         self._count = 0
-        self._log = open(given["log"], "w", buffering=1) if given["log"] else None
+        # Line by line, so that it can be followed while the camera runs.
+        self._log = open(given["log"], "w", buffering=1) if given["log"] else None  # noqa: SIM115
         qos = QoSProfile(
             # An image is many packets: with a depth of 1 the next one can push it out half sent.
             history=HistoryPolicy.KEEP_LAST,
@@ -96,10 +97,13 @@ class Camera(Node):
         try:
             return self.declare_parameter(name, default, descriptor).value
         except InvalidParameterTypeException as error:
-            kind = {bool: "true or false", int: "an integer", float: "a decimal number", str: "text"}
-            raise FastganError(
-                f"Parameter '{name}' must be {kind[type(default)]}, such as {default!r}."
-            ) from error
+            kind = {
+                bool: "true or false",
+                int: "an integer",
+                float: f"a decimal number, such as {default}",
+                str: f"text; where that looks like a number, write {name}:='\"0\"'",
+            }
+            raise FastganError(f"Parameter '{name}' must be {kind[type(default)]}.") from error
 
     def _check(self) -> None:
         given = self._given

@@ -108,7 +108,10 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 def _keep_to_ourselves() -> None:
     """Stay clear of the robots in the network: this machine only, in a domain that is hardly anybody's."""
     os.environ.setdefault("ROS_DOMAIN_ID", str(random.SystemRandom().randint(1, 100)))
-    os.environ.setdefault("ROS_LOCALHOST_ONLY", "1")
+    if os.environ.get("ROS_DISTRO") == "humble":
+        os.environ.setdefault("ROS_LOCALHOST_ONLY", "1")
+    else:
+        os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 
 
 def _material(options) -> tuple[Footage, np.ndarray, np.ndarray]:
@@ -192,10 +195,12 @@ def _watch(client: DemoClient, camera: Child, frames_log: Path) -> None:
             # The last frame is never dropped for a newer one; if it was lost on the way, the wait is short.
             return quiet > 3 or list(_published(frames_log))[-1] in client.masks
         if quiet > STALL:
-            raise FastganError(f"No mask for {quiet:.0f} s while the camera is running; see the node's log.")
+            log = frames_log.parent / "node.log"
+            raise FastganError(f"No mask for {quiet:.0f} s while the camera runs; see {log}.")
         if time.monotonic() - said > 5:
             said = time.monotonic()
-            print(f"  {len(_published(frames_log))} frames, {len(client.masks)} masks")
+            published = _published(frames_log).keys()
+            print(f"  {len(published)} frames, {len(published & client.masks.keys())} masks")
         return False
 
     client.spin_until(over, float("inf"), "the end of the footage")
@@ -217,7 +222,7 @@ def _outcome(received, published: dict[int, int], footage, output: Path, model, 
     duration = (stamps[-1] - stamps[0]) * 1e-9 * len(stamps) / (len(stamps) - 1)
     answered = sorted(stamp for stamp in published if stamp in received)
     if not answered or stamps[-1] - answered[-1] > 3e9:
-        raise FastganError("The masks stopped coming before the footage ended; see the node's log.")
+        raise FastganError(f"The masks stopped coming before the footage ended; see {output}/node.log.")
     masks = {published[stamp]: received[stamp][1] for stamp in answered}
     return Outcome(
         published=len(published),

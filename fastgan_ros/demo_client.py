@@ -63,9 +63,7 @@ class DemoClient(Node):
         """Send the mask with its image; returns the node's answer, `FastganError` with it when it refuses."""
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id="camera")
         encoding = "mono8" if labels.dtype == np.uint8 else "mono16"
-        request = SetReferenceMask.Request(
-            mask=to_msg(labels, encoding, header), image=to_msg(frame, "rgb8", header)
-        )
+        request = SetReferenceMask.Request(mask=to_msg(labels, encoding, header), image=to_msg(frame, "rgb8", header))
         answer = self._call(self._reference, request, "the answer to the reference mask")
         if not answer.success:
             raise FastganError(f"The node refused the reference mask: {answer.message}")

@@ -11,7 +11,7 @@ from fastgan_core.masks import overlay
 from fastgan_core.scene import Scene
 from fastgan_core.video import VideoWriter, open_source
 
-TILES, COLUMNS, TILE_WIDTH = 16, 4, 480
+TILES, COLUMNS, TILE_WIDTH = 16, 4, 400
 LEAST_SHARE = 0.1  # of the frames must have got a mask
 LEAST_IOU = 0.5
 
@@ -151,7 +151,7 @@ def _iou(labels: np.ndarray, truth: np.ndarray) -> float:
 def _write(picture: np.ndarray, text: str) -> None:
     """Write a line at the lower edge, white on a darkened band, in place."""
     scale = picture.shape[1] / 900
-    band = int(34 * scale)
+    band = int(42 * scale)
     picture[-band:] //= 3
-    at = (int(10 * scale), picture.shape[0] - int(11 * scale))
-    cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.75 * scale, (255, 255, 255), 1, cv2.LINE_AA)
+    at = (int(10 * scale), picture.shape[0] - int(13 * scale))
+    cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), 1, cv2.LINE_AA)

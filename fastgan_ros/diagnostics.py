@@ -87,4 +87,5 @@ def judge(report: Report, problem: str | None, paused: bool, ids, lost) -> tuple
         return OK, "Waiting for a mask on ~/set_reference_mask."
     if lost:
         return WARN, f"Lost: {', '.join(map(str, lost))} of {len(ids)} objects."
-    return OK, f"Tracking {len(ids)} objects at {report.rate_out:.1f} Hz."
+    what = "1 object" if len(ids) == 1 else f"{len(ids)} objects"
+    return OK, f"Tracking {what} at {report.rate_out:.1f} Hz."

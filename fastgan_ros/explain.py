@@ -84,7 +84,9 @@ def _suggestion(topic: str, transport: str, others: dict[str, str]) -> str:
             f"there is only {other} video, on {_listed(rest[:3])}: start with --ros-args "
             f"-p image_transport:={other} -r image:={name}."
         )
-    return "there is no other image topic either: start the camera, and see that it uses the same ROS_DOMAIN_ID."
+    return (
+        "there is no other image topic either: start the camera, and see that it uses the same ROS_DOMAIN_ID."
+    )
 
 
 def _listed(words: list[str]) -> str:

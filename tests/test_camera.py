@@ -122,7 +122,7 @@ def test_the_first_frame_is_held_until_the_parameter_is_set(studio, tmp_path):
     done = client.call_async(SetParameters.Request(parameters=[release]))
     studio.spin_until(done.done)
     assert done.result().results[0].successful
-    studio.spin_until(lambda: (to_rgb(messages[-1]) == scene[4][0]).all())
+    studio.spin_until(lambda: np.array_equal(to_rgb(messages[-1]), scene[4][0]))
 
     indices = dict(map(int, line.split()) for line in log.read_text().splitlines())
     assert [indices[nanoseconds(msg)] for msg in messages[-5:]] == [0, 1, 2, 3, 4]
@@ -189,6 +189,7 @@ def test_a_folder_without_loop_ends_and_is_resized(studio, folder):
         ({"rate": 0.0}, "'rate' is 0.0; set it over 0"),
         ({"rate": float("nan")}, "'rate' is nan"),
         ({"rate": 15}, "'rate' must be a decimal number, such as 15.0"),
+        ({"source": 0}, "'source' must be text; .*source:='\"0\"'"),
         ({"loop": 1}, "'loop' must be true or false"),
         ({"encoding": "mono8"}, "'encoding' is 'mono8'; set it to rgb8 or bgr8"),
         ({"frames": -1}, "'frames' is -1"),

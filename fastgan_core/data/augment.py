@@ -1,5 +1,7 @@
 """Geometry and colour of training clips. All functions draw from the generator they are given."""
 
+import functools
+
 import cv2
 import numpy as np
 
@@ -70,11 +72,15 @@ def warp(picture: np.ndarray, matrix: Matrix, size: int, border: int = cv2.BORDE
     return cv2.warpAffine(picture, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=border)
 
 
+@functools.cache
+def pixel_grid(size: int) -> np.ndarray:
+    """``(size, size, 2) float32``: the coordinates (x, y) of each pixel."""
+    return np.stack(np.meshgrid(np.arange(size), np.arange(size)), -1).astype(np.float32)
+
+
 def bend(picture: np.ndarray, field: np.ndarray, border: int = cv2.BORDER_REFLECT_101) -> np.ndarray:
     """``picture`` deformed by an offset field of :func:`elastic_fields`."""
-    size = field.shape[0]
-    grid = np.stack(np.meshgrid(np.arange(size), np.arange(size)), -1).astype(np.float32) + field
-    return cv2.remap(picture, grid, None, cv2.INTER_LINEAR, borderMode=border)
+    return cv2.remap(picture, pixel_grid(len(field)) + field, None, cv2.INTER_LINEAR, borderMode=border)
 
 
 class Colour:

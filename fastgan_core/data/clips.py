@@ -63,10 +63,8 @@ class ClipDataset(Dataset):
             reference first; previous ``(1, S, S) float in [0, 1]``, the mask before the first target.
         """
         rng = np.random.default_rng((self.seed, index))
-        if self.sequences and rng.random() < self.video_share:
-            clip = self._video(rng)
-        else:
-            clip = self._still(rng)
+        from_video = self.sequences and rng.random() < self.video_share
+        clip = self._video(rng) if from_video else self._still(rng)
         if self.still_sets and rng.random() < 0.3:
             self._distract(rng, clip)
         if self.still_sets and rng.random() < 0.25:
@@ -177,8 +175,7 @@ class ClipDataset(Dataset):
             alpha = np.clip(cv2.GaussianBlur(alpha, (0, 0), 0.8), 0, 1)
             if behind is not None:
                 alpha = alpha * (1 - behind[t])
-            mix = alpha[..., None]
-            frames[t] = (frames[t] * (1 - mix) + sprite * mix).astype(np.uint8)
+            frames[t] = cv2.blendLinear(frames[t], sprite, 1 - alpha, alpha)
             masks.append(alpha)
         return masks
 

@@ -35,12 +35,26 @@ class Pair:
         return image, mask
 
 
+class Preloaded:
+    """A pair kept in memory, made smaller: decoding is then no part of a training step."""
+
+    def __init__(self, pair: Pair, short_side: int):
+        image, mask = pair.load()
+        scale = min(1.0, short_side / min(mask.shape))
+        size = (round(mask.shape[1] * scale), round(mask.shape[0] * scale))
+        self._image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        self._mask = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
+
+    def load(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._image, self._mask
+
+
 @dataclass(frozen=True)
 class Sequence:
     """The annotated frames of one video, in order."""
 
     name: str
-    frames: tuple[Pair, ...]
+    frames: tuple[Pair | Preloaded, ...]
 
     def __len__(self) -> int:
         return len(self.frames)

@@ -35,6 +35,7 @@ class Recipe:
     stills_root: str = ""  # a folder of sets, each with Images/ and Masks/
     stills: dict[str, float] = field(default_factory=dict)  # set: weight
     video_share: float = 0.45  # share of clips that come from videos, 0 to 1
+    preload: int = 0  # keep all pictures in memory, with this shorter side in pixels; 0 = read them each time
     optimizer: str = "adamw"  # adamw | adam
     lr: float = 6e-4  # peak learning rate of the decoder
     encoder_lr: float = 3e-4  # peak learning rate of the encoder

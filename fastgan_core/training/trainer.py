@@ -6,12 +6,13 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+import cv2
 import torch
 from safetensors.torch import load_file, save_file
 from torch.utils.data import DataLoader
 
 from fastgan_core.data.clips import ClipDataset
-from fastgan_core.data.folders import davis_sequences, still_pairs
+from fastgan_core.data.folders import Preloaded, Sequence, davis_sequences, still_pairs
 from fastgan_core.errors import FastganError
 from fastgan_core.losses import balanced_cross_entropy, dice_loss
 from fastgan_core.model import VARIANTS, FaSTGAN
@@ -69,8 +70,13 @@ class Trainer:
         output.mkdir(parents=True, exist_ok=True)
         (output / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1))
         torch.manual_seed(recipe.seed)
+        # Loaders are forked, and a forked OpenCV waits for ever for threads that its parent had.
+        cv2.setNumThreads(1)
         self.sequences = davis_sequences(Path(recipe.davis), recipe.davis_split) if recipe.davis else []
         self.stills = [(still_pairs(Path(recipe.stills_root) / n), w) for n, w in recipe.stills.items() if w > 0]
+        if recipe.preload:
+            self.sequences = [Sequence(s.name, tuple(self._preload(s.frames))) for s in self.sequences]
+            self.stills = [(self._preload(pairs), weight) for pairs, weight in self.stills]
         self.model = build_model(recipe).to(self.device).train()
         self.average = {k: v.detach().clone().float() for k, v in self.model.state_dict().items()}
         engine = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
@@ -81,6 +87,9 @@ class Trainer:
         self.optimizer = engine(groups, recipe.lr, tuple(recipe.betas), weight_decay=recipe.weight_decay)
         self.step = 0
         self._resume()
+
+    def _preload(self, pairs) -> list[Preloaded]:
+        return [Preloaded(pair, self.recipe.preload) for pair in pairs]
 
     def rate(self, step: int) -> float:
         """Learning rate at a step as a share of its peak."""
@@ -202,7 +211,4 @@ class Trainer:
 
 def _quiet_worker(_: int) -> None:
     """One thread per loader process: the others belong to the training step."""
-    import cv2
-
-    cv2.setNumThreads(1)
     torch.set_num_threads(1)

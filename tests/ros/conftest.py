@@ -6,13 +6,17 @@ import pytest
 
 # Before rclpy is imported: the tests neither hear nor disturb other ROS systems, nor each other's runs.
 os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
-os.environ.setdefault("ROS_LOCALHOST_ONLY", "1")
+if os.environ.get("ROS_DISTRO") == "humble":
+    os.environ.setdefault("ROS_LOCALHOST_ONLY", "1")
+else:
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory) -> str:
     """A checkpoint of an untrained model: the node's own ways are tested here, not the masks."""
     import torch
+
     from fastgan_core.model import FaSTGAN
     from fastgan_core.weights import save_weights
 

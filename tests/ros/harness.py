@@ -1,17 +1,18 @@
 """A stand for the node: it runs in a thread here, the test talks to it over the network as anybody would."""
 
+import contextlib
 import itertools
+import os
 import threading
 import time
-import traceback
 
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from fastgan_interfaces.srv import RemoveObjects, SetReferenceMask
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
+from rclpy.exceptions import InvalidHandle
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -19,8 +20,10 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
+from fastgan_interfaces.srv import RemoveObjects, SetReferenceMask
 from fastgan_ros.images import to_msg
 from fastgan_ros.node import TrackerNode
+from fastgan_ros.process import PatientExecutor, spin
 
 TIMEOUT = 20.0
 _numbers = itertools.count()
@@ -108,17 +111,50 @@ def nanoseconds(stamp) -> int:
     return stamp.sec * 1_000_000_000 + stamp.nanosec
 
 
-class Rig:
-    """`node` is the tester's, in a namespace that no other test uses; each tracker has a ROS context of its own.
+class Tracker(TrackerNode):
+    """The node, spinning in threads of this process as process.run() would have it spin in its own."""
 
-    Contexts of one process meet on the network only, as processes do.
+    def __init__(self, namespace: str, arguments: list[str], parameters: list[Parameter]):
+        context = rclpy.Context()
+        rclpy.init(context=context)
+        try:
+            super().__init__(context=context, namespace=namespace, cli_args=arguments, parameter_overrides=parameters)
+        except Exception:
+            rclpy.shutdown(context=context)
+            raise
+        self.errors: list[str] = []
+        self._stop = threading.Event()
+        self._executor_ = PatientExecutor(self, context=context)
+        self._executor_.add_node(self)
+        self._thread = threading.Thread(target=spin, args=(self._executor_, self._stop), daemon=True)
+        self._thread.start()
+
+    def error(self, line: str) -> None:
+        """Stands in for the executor's logger."""
+        self.errors.append(line)
+
+    def end(self) -> list[str]:
+        """End the node as process.run() does; return what its callbacks raised."""
+        self._stop.set()
+        self._executor_.interrupt()
+        self._thread.join()
+        self._executor_.finish()
+        self.close()
+        self.destroy_node()
+        rclpy.shutdown(context=self.context)
+        return self.errors
+
+
+class Rig:
+    """`node` is the tester's, in a namespace that no other test uses.
+
+    Each tracker has a ROS context of its own: contexts of one process meet on the network only, as processes do.
     """
 
     def __init__(self, weights: str, namespace: str = ""):
         self.weights = weights
-        self.namespace = namespace or f"/rig{next(_numbers)}"
-        self.errors: list[str] = []
-        self._trackers: list[TrackerNode] = []
+        self.namespace = namespace or f"/rig{os.getpid()}_{next(_numbers)}"
+        self._trackers: list[Tracker] = []
         self._clients: dict = {}
         self._diagnostics: list | None = None
 
@@ -127,51 +163,32 @@ class Rig:
         rclpy.init(context=self.context)
         self.node = Node("tester", context=self.context, namespace=self.namespace)
         self._stop = threading.Event()
-        executor = SingleThreadedExecutor(context=self.context)
-        executor.add_node(self.node)
-        self._threads = [self._spin(executor)]
+        self._executor = SingleThreadedExecutor(context=self.context)
+        self._executor.add_node(self.node)
+        self._thread = threading.Thread(target=self._spin, daemon=True)
+        self._thread.start()
         return self
 
     def __exit__(self, *_):
+        errors = [line for tracker in self._trackers for line in tracker.end()]
         self._stop.set()
-        for thread, executor in self._threads:
-            executor.wake()
-            thread.join()
-        for tracker in self._trackers:
-            tracker.close()
-            tracker.destroy_node()
-            rclpy.shutdown(context=tracker.context)
+        self._executor.create_task(lambda: None)
+        self._thread.join()
         self.node.destroy_node()
         rclpy.shutdown(context=self.context)
-        assert not self.errors, "callbacks raised:\n" + "\n".join(self.errors)
+        assert not errors, "callbacks of the node raised:\n" + "\n".join(errors)
 
-    def _spin(self, executor):
-        def loop():
-            while not self._stop.is_set():
-                try:
-                    executor.spin_once(timeout_sec=0.5)
-                except Exception:
-                    self.errors.append(traceback.format_exc())
-
-        thread = threading.Thread(target=loop, daemon=True)
-        thread.start()
-        return thread, executor
+    def _spin(self):
+        while not self._stop.is_set():
+            with contextlib.suppress(InvalidHandle):  # the test destroyed something of its own
+                self._executor.spin_once(timeout_sec=0.5)
 
     def tracker(self, wait: bool = True, remap=(), **parameters) -> TrackerNode:
         """Start the node with fast settings unless told otherwise; wait until it has started."""
         values = {"weights": self.weights, "device": "cpu", "input_size": 64, "diagnostics_period": 0.1}
         values |= parameters
-        context = rclpy.Context()
-        rclpy.init(context=context)
-        node = TrackerNode(
-            context=context,
-            namespace=self.namespace,
-            cli_args=["--ros-args", *(part for rule in remap for part in ("-r", rule))],
-            parameter_overrides=[Parameter(name, value=value) for name, value in values.items()],
-        )
-        executor = MultiThreadedExecutor(num_threads=4, context=context)
-        executor.add_node(node)
-        self._threads.append(self._spin(executor))
+        arguments = ["--ros-args", *(part for rule in remap for part in ("-r", rule))]
+        node = Tracker(self.namespace, arguments, [Parameter(n, value=v) for n, v in values.items()])
         self._trackers.append(node)
         if wait and values.get("autostart", True):
             wait_for(lambda: node.state == "active" or node.trouble, "the node to start")

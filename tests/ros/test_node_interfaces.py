@@ -14,6 +14,7 @@ from rcl_interfaces.srv import DescribeParameters, SetParameters
 from rclpy.parameter import Parameter
 
 from fastgan_core.errors import FastganError
+from fastgan_core.tracker import Tracker
 from fastgan_ros.parameters import LIVE, START, TABLE, Settings, check, misspelt
 
 CONFIG = Path(__file__).parents[2] / "config" / "fastgan_tracker.yaml"
@@ -33,10 +34,13 @@ SERVICES = {
 }
 
 
-@pytest.mark.parametrize(("transport", "topic", "kind"), [
-    ("raw", "image", "sensor_msgs/msg/Image"),
-    ("compressed", "image/compressed", "sensor_msgs/msg/CompressedImage"),
-])
+@pytest.mark.parametrize(
+    ("transport", "topic", "kind"),
+    [
+        ("raw", "image", "sensor_msgs/msg/Image"),
+        ("compressed", "image/compressed", "sensor_msgs/msg/CompressedImage"),
+    ],
+)
 def test_discovery(rig, transport, topic, kind):
     rig.tracker(image_transport=transport)
     absolute = {name if name[0] == "/" else f"{rig.namespace}/{name}": [t] for name, t in TOPICS.items()}
@@ -51,8 +55,10 @@ def test_parameters_are_described(rig):
     rig.tracker(autostart=False)
     answer = rig.call(DescribeParameters, "describe_parameters", DescribeParameters.Request(names=list(TABLE)))
     kinds = {
-        str: ParameterType.PARAMETER_STRING, int: ParameterType.PARAMETER_INTEGER,
-        float: ParameterType.PARAMETER_DOUBLE, bool: ParameterType.PARAMETER_BOOL,
+        str: ParameterType.PARAMETER_STRING,
+        int: ParameterType.PARAMETER_INTEGER,
+        float: ParameterType.PARAMETER_DOUBLE,
+        bool: ParameterType.PARAMETER_BOOL,
     }
     for described in answer.descriptors:
         entry = TABLE[described.name]
@@ -61,8 +67,9 @@ def test_parameters_are_described(rig):
         assert described.read_only == (entry.metadata["when"] == START)
         ranges = [*described.integer_range, *described.floating_point_range]
         assert [(r.from_value, r.to_value) for r in ranges] == (
-            [(entry.metadata["low"], entry.metadata["high"])] if isinstance(entry.default, (int, float))
-            and not isinstance(entry.default, bool) else []
+            [(entry.metadata["low"], entry.metadata["high"])]
+            if isinstance(entry.default, (int, float)) and not isinstance(entry.default, bool)
+            else []
         )
 
 
@@ -92,14 +99,20 @@ def test_parameters_set_while_active(rig):
     assert tracker.tracker.lost_threshold == 0.75
     before = tracker.settings
     refused = {
-        "overlay_alpha": (1.5, float("nan"), "much"), "lost_threshold": (-0.1, float("inf")),
-        "no_image_timeout": (0.0,), "input_size": (33, 64, -32), "max_objects": (0, 8), "autostart": (False,),
-        "precision": ("fp31", "fp16"), "reliability": ("best effort", "reliable"), "weights": ("x",),
+        "overlay_alpha": (1.5, float("nan"), "much"),
+        "lost_threshold": (-0.1, float("inf")),
+        "no_image_timeout": (0.0,),
+        "input_size": (33, 64, -32),
+        "max_objects": (0, 8),
+        "autostart": (False,),
+        "precision": ("fp31", "fp16"),
+        "reliability": ("best effort", "reliable"),
+        "weights": ("x",),
     }
     for name, values in refused.items():
         for value in values:
             answer = set_parameter(rig, name, value)
-            assert not answer.successful and name in answer.reason or "type" in answer.reason
+            assert (not answer.successful and name in answer.reason) or "type" in answer.reason
     assert tracker.settings == before
 
 
@@ -113,14 +126,17 @@ def test_parameters_of_the_model_can_be_set_while_unconfigured(rig):
     assert tracker.settings.max_objects == 2
 
 
-@pytest.mark.parametrize(("name", "value", "words"), [
-    ("lost_threshold", 7.0, "from 0.0 to 1.0"),
-    ("no_image_timeout", 3, "a decimal number (such as 3.0)"),
-    ("input_size", 100, "a multiple of 32"),
-    ("precision", "fp61", "Did you mean 'fp16'?"),
-    ("autostart", "yes", "true or false"),
-    ("overlay_alpha", float("nan"), "from 0.0 to 1.0"),
-])
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("lost_threshold", 7.0, "from 0.0 to 1.0"),
+        ("no_image_timeout", 3, "a decimal number (such as 3.0)"),
+        ("input_size", 100, "a multiple of 32"),
+        ("precision", "fp61", "Did you mean 'fp16'?"),
+        ("autostart", "yes", "true or false"),
+        ("overlay_alpha", float("nan"), "from 0.0 to 1.0"),
+    ],
+)
 def test_a_wrong_parameter_at_start_is_one_sentence(rig, name, value, words):
     with pytest.raises(FastganError) as caught:
         rig.tracker(**{name: value})
@@ -131,6 +147,13 @@ def test_the_table_accepts_its_own_defaults():
     for name, entry in TABLE.items():
         assert check(name, entry.default) is None
     assert Settings() == Settings(**{name: entry.default for name, entry in TABLE.items()})
+
+
+def test_defaults_are_those_of_the_tracker(weights):
+    tracker = Tracker.from_weights(weights, device="cpu")
+    settings = Settings()
+    assert settings.lost_threshold == tracker.lost_threshold
+    assert settings.max_objects == tracker.max_objects
 
 
 def test_a_misspelt_parameter_is_pointed_out():

@@ -116,11 +116,9 @@ def test_an_error_in_a_transition_ends_in_unconfigured(rig, monkeypatch):
     assert rig.transition("configure") and rig.transition("activate")
 
 
-def test_many_cycles_leave_nothing_behind(rig):
+def test_cycles_leave_nothing_behind(rig):
     tracker = rig.tracker()
     entities = [len(list(kind)) for kind in (tracker.publishers, tracker.subscriptions, tracker.waitables)]
-    for _ in range(10):
+    for _ in range(4):
         assert rig.transition("deactivate") and rig.transition("activate")
-    assert entities == [
-        len(list(kind)) for kind in (tracker.publishers, tracker.subscriptions, tracker.waitables)
-    ]
+    assert entities == [len(list(kind)) for kind in (tracker.publishers, tracker.subscriptions, tracker.waitables)]

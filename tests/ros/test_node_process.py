@@ -24,11 +24,9 @@ def start(rig, tmp_path):
 
     def started(*arguments):
         environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"}
-        with open(tmp_path / "log", "w") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "fastgan_ros.node", "--ros-args", "-r", f"__ns:={rig.namespace}", *arguments],
-                stdout=log, stderr=log, env=environment, cwd=tmp_path,
-            )  # fmt: skip
+        command = [sys.executable, "-m", "fastgan_ros.node", "--ros-args", "-r", f"__ns:={rig.namespace}"]
+        with open(tmp_path / "log", "w") as out:
+            process = subprocess.Popen([*command, *arguments], stdout=out, stderr=out, env=environment, cwd=tmp_path)
         processes.append(process)
         return process
 
@@ -71,17 +69,21 @@ def test_a_signal_ends_a_node_that_was_never_configured(rig, start, tmp_path):
 
 def test_a_signal_while_the_model_loads_ends_it_cleanly(rig, start, tmp_path):
     process = start("-p", f"weights:={rig.weights}", "-p", "device:=cpu")
-    wait_for(lambda: "fastgan_tracker" in rig.node.get_node_names(), "the node to show up")
+    name = ("fastgan_tracker", rig.namespace)
+    wait_for(lambda: name in rig.node.get_node_names_and_namespaces(), "the node to show up", timeout=60)
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
     assert "Traceback" not in log(tmp_path), log(tmp_path)
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    (["-p", "lost_threshold:=7.0"], "'lost_threshold' must be a decimal number"),
-    (["-p", "precision:=fp61"], "'precision' must be one of auto, fp32, fp16, bf16"),
-    (["--params-file", "no_such_file.yaml"], "no_such_file.yaml"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-p", "lost_threshold:=7.0"], "'lost_threshold' must be a decimal number"),
+        (["-p", "precision:=fp61"], "'precision' must be one of auto, fp32, fp16, bf16"),
+        (["--params-file", "no_such_file.yaml"], "no_such_file.yaml"),
+    ],
+)
 def test_wrong_arguments_end_it_with_one_sentence(start, tmp_path, arguments, words):
     process = start(*arguments)
     assert process.wait(60) == 2

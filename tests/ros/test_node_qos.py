@@ -61,12 +61,6 @@ def test_the_camera_may_stop_and_restart(rig, capfd):
     camera.stop()
     status = rig.diagnostics(tracker, lambda s: "sends nothing" in s.message)
     assert status.level == status.WARN and f"{rig.namespace}/image" in status.message
-    camera.destroy()
-    rig.diagnostics(tracker, lambda s: "Nobody publishes" in s.message)
-    camera = rig.camera().stream()
-    count = len(masks)
-    wait_for(lambda: len(masks) > count, "masks again")
-    assert rig.diagnostics(tracker, lambda s: "Waiting for a mask" in s.message).level == b"\x00"
     console = ""
 
     def heard(words):
@@ -75,6 +69,12 @@ def test_the_camera_may_stop_and_restart(rig, capfd):
         return words in console
 
     wait_for(lambda: heard("No image for"), "the console to say so")
+    camera.destroy()
+    rig.diagnostics(tracker, lambda s: "Nobody publishes" in s.message)
+    camera = rig.camera().stream()
+    count = len(masks)
+    wait_for(lambda: len(masks) > count, "masks again")
+    assert rig.diagnostics(tracker, lambda s: "Waiting for a mask" in s.message).level == b"\x00"
     wait_for(lambda: heard("Images arrive"), "the console to say that it is over")
     camera.stop()
 
@@ -97,30 +97,36 @@ def test_a_topic_of_the_other_type_is_named(rig):
 RAW, JPEG = explain.TYPES["raw"], explain.TYPES["compressed"]
 
 
-@pytest.mark.parametrize(("setting", "offers", "wanted"), [
-    ("auto", [], None),
-    ("auto", [True], "reliable"),
-    ("auto", [True, True], "reliable"),
-    ("auto", [True, False], "best_effort"),
-    ("auto", [False], "best_effort"),
-    ("reliable", [False], "reliable"),
-    ("best_effort", [True], "best_effort"),
-])
+@pytest.mark.parametrize(
+    ("setting", "offers", "wanted"),
+    [
+        ("auto", [], None),
+        ("auto", [True], "reliable"),
+        ("auto", [True, True], "reliable"),
+        ("auto", [True, False], "best_effort"),
+        ("auto", [False], "best_effort"),
+        ("reliable", [False], "reliable"),
+        ("best_effort", [True], "best_effort"),
+    ],
+)
 def test_wanted_reliability(setting, offers, wanted):
     assert explain.wanted_reliability(setting, offers) == wanted
 
 
-@pytest.mark.parametrize(("transport", "publishers", "others", "words"), [
-    ("raw", [], {}, "ROS_DOMAIN_ID"),
-    ("raw", [], {"/cam/image_raw": RAW}, "-r image:=/cam/image_raw."),
-    ("raw", [], {f"/cam{n}": RAW for n in range(5)}, "/cam0, /cam1 and /cam2 and 2 more"),
-    ("raw", [], {"/cam/compressed": JPEG}, "-p image_transport:=compressed -r image:=/cam."),
-    ("compressed", [], {"/cam/compressed": JPEG}, "-r image:=/cam."),
-    ("compressed", [], {"/cam": RAW}, "-p image_transport:=raw -r image:=/cam."),
-    ("raw", [Endpoint("/cam", JPEG, True)], {}, "image_transport to compressed"),
-    ("raw", [Endpoint("/lidar", "sensor_msgs/msg/PointCloud2", True)], {}, "point the topic 'image'"),
-    ("raw", [Endpoint("/cam", RAW, True)], {}, "/cam publishes /image but sends nothing"),
-    ("raw", [Endpoint("/cam", RAW, False)], {}, "/cam offers /image as best effort"),
-])
+@pytest.mark.parametrize(
+    ("transport", "publishers", "others", "words"),
+    [
+        ("raw", [], {}, "ROS_DOMAIN_ID"),
+        ("raw", [], {"/cam/image_raw": RAW}, "-r image:=/cam/image_raw."),
+        ("raw", [], {f"/cam{n}": RAW for n in range(5)}, "/cam0, /cam1 and /cam2 and 2 more"),
+        ("raw", [], {"/cam/compressed": JPEG}, "-p image_transport:=compressed -r image:=/cam."),
+        ("compressed", [], {"/cam/compressed": JPEG}, "-r image:=/cam."),
+        ("compressed", [], {"/cam": RAW}, "-p image_transport:=raw -r image:=/cam."),
+        ("raw", [Endpoint("/cam", JPEG, True)], {}, "image_transport to compressed"),
+        ("raw", [Endpoint("/lidar", "sensor_msgs/msg/PointCloud2", True)], {}, "point the topic 'image'"),
+        ("raw", [Endpoint("/cam", RAW, True)], {}, "/cam publishes /image but sends nothing"),
+        ("raw", [Endpoint("/cam", RAW, False)], {}, "/cam offers /image as best effort"),
+    ],
+)
 def test_silence_is_explained(transport, publishers, others, words):
     assert words in explain.silence("/image", transport, "reliable", publishers, others)

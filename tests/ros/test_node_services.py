@@ -10,10 +10,10 @@ pytest.importorskip("fastgan_interfaces", reason="needs fastgan_interfaces, buil
 
 import harness
 from builtin_interfaces.msg import Time
-from fastgan_interfaces.srv import SetReferenceMask
 from harness import labels, mask_msg, nanoseconds, picture, wait_for
 from std_msgs.msg import Header
 
+from fastgan_interfaces.srv import SetReferenceMask
 from fastgan_ros.images import to_msg
 
 

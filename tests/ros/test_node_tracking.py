@@ -9,10 +9,10 @@ pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
 pytest.importorskip("fastgan_interfaces", reason="needs fastgan_interfaces, built by pip or colcon")
 
 import harness
-from fastgan_interfaces.msg import TrackedObjects
 from harness import labels, nanoseconds, wait_for
 from sensor_msgs.msg import Image
 
+from fastgan_interfaces.msg import TrackedObjects
 from fastgan_ros import tally as events
 from fastgan_ros.images import to_rgb
 

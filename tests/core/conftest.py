@@ -1,0 +1,65 @@
+"""Small models and small data sets, made on the spot."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from fastgan_core.masks import write_mask
+from fastgan_core.model import FaSTGAN
+from fastgan_core.scene import Scene
+
+torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def model() -> FaSTGAN:
+    torch.manual_seed(0)
+    return FaSTGAN("resnet18").eval()
+
+
+@pytest.fixture(scope="session")
+def scene() -> Scene:
+    return Scene(320, 240)
+
+
+@pytest.fixture(scope="session")
+def davis(tmp_path_factory, scene) -> Path:
+    """A DAVIS 2016 folder with two short sequences cut from the drawn scene."""
+    root = tmp_path_factory.mktemp("davis")
+    lines = []
+    for name, start in (("alpha", 0), ("beta", 40)):
+        images, masks = root / "JPEGImages/480p" / name, root / "Annotations/480p" / name
+        images.mkdir(parents=True)
+        masks.mkdir(parents=True)
+        for i in range(8):
+            frame, labels = scene[start + i]
+            cv2.imwrite(str(images / f"{i:05d}.jpg"), frame[..., ::-1])
+            write_mask(masks / f"{i:05d}.png", labels * 255)
+            lines.append(f"/JPEGImages/480p/{name}/{i:05d}.jpg /Annotations/480p/{name}/{i:05d}.png")
+    (root / "ImageSets/480p").mkdir(parents=True)
+    (root / "ImageSets/480p/train.txt").write_text("\n".join(lines) + "\n")
+    (root / "ImageSets/2017").mkdir()
+    (root / "ImageSets/2017/names.txt").write_text("alpha\nbeta\n")
+    return root
+
+
+@pytest.fixture(scope="session")
+def stills(tmp_path_factory) -> Path:
+    """A folder with one set of six stills, two objects in each."""
+    root = tmp_path_factory.mktemp("stills")
+    for folder in ("Images", "Masks"):
+        (root / "shapes" / folder).mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for i in range(6):
+        image = cv2.resize(rng.integers(0, 255, (6, 8, 3), np.uint8), (160, 120), interpolation=cv2.INTER_CUBIC)
+        labels = np.zeros((120, 160), np.uint8)
+        cv2.circle(labels, (50, 60), 25, 1, -1)
+        cv2.rectangle(labels, (100, 30), (140, 90), 2, -1)
+        for number in (1, 2):
+            image[labels == number] = rng.integers(0, 255, 3)
+        cv2.imwrite(str(root / "shapes/Images" / f"{i}.jpg"), image)
+        write_mask(root / "shapes/Masks" / f"{i}.png", labels)
+    return root

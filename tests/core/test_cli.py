@@ -1,0 +1,96 @@
+import json
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from fastgan_core import cli
+from fastgan_core.masks import read_mask, write_mask
+from fastgan_core.metrics import region_similarity
+from fastgan_core.video import open_source
+
+
+def fastgan(monkeypatch, *arguments) -> int:
+    monkeypatch.setattr(sys, "argv", ["fastgan", *map(str, arguments)])
+    try:
+        cli.main()
+    except SystemExit as end:
+        return end.code
+    return 0
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory, scene):
+    folder = tmp_path_factory.mktemp("clip")
+    (folder / "frames").mkdir()
+    for i in range(12):
+        cv2.imwrite(str(folder / "frames" / f"{i:05d}.jpg"), scene[i][0][..., ::-1])
+    write_mask(folder / "first.png", scene[0][1])
+    write_mask(folder / "fourth.png", scene[4][1])
+    return folder
+
+
+def test_track_follows_the_object_with_the_weights_that_ship(monkeypatch, clip, scene, tmp_path):
+    out, video = tmp_path / "masks", tmp_path / "overlay.mp4"
+    mask = clip / "first.png"
+    assert fastgan(monkeypatch, "track", clip / "frames", "--mask", mask, "--output", out, "--overlay", video) == 0
+    names = sorted(p.name for p in out.iterdir())
+    assert names == [f"{i:05d}.png" for i in range(12)]
+    assert Image.open(out / names[5]).mode == "P"
+    scores = [region_similarity(scene[i][1] > 0, read_mask(out / names[i]) > 0) for i in range(12)]
+    assert np.mean(scores[1:]) > 0.6
+    assert len(open_source(video)) == 12
+
+
+def test_track_from_a_later_frame(monkeypatch, clip, tmp_path):
+    arguments = ("--mask", clip / "fourth.png", "--mask-frame", 4, "--output", tmp_path, "--size", 64)
+    assert fastgan(monkeypatch, "track", clip / "frames", *arguments) == 0
+    assert sorted(p.stem for p in tmp_path.iterdir()) == [f"{i:05d}" for i in range(4, 12)]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"input": "none.mp4"}, "no such file, folder or camera"),
+        ({"--mask": "none.png"}, "no such mask file"),
+        ({"--weights": "none.safetensors"}, "there is no file none.safetensors"),
+        ({"--device": "cuda:77"}, "cuda:77"),
+        ({"--size": "100"}, "multiple of 32"),
+        ({"--mask-frame": "99"}, "has fewer frames"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(monkeypatch, capsys, clip, tmp_path, change, words):
+    options = {"--mask": clip / "first.png", "--output": tmp_path / "out"} | change
+    source = options.pop("input", clip / "frames")
+    arguments = [part for pair in options.items() for part in pair]
+    assert fastgan(monkeypatch, "track", source, *arguments) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("fastgan: ")
+    assert words in error
+
+
+def test_a_mask_of_another_size_is_refused(monkeypatch, capsys, clip, tmp_path):
+    write_mask(tmp_path / "small.png", np.ones((10, 10), np.uint8))
+    assert fastgan(monkeypatch, "track", clip / "frames", "--mask", tmp_path / "small.png", "--output", tmp_path) == 2
+    assert "10x10 and the image 320x240" in capsys.readouterr().err
+
+
+def test_evaluate_prints_and_writes_the_measures(monkeypatch, capsys, davis, tmp_path):
+    arguments = ("--root", davis, "--split", "train", "--size", 64, "--json", tmp_path / "scores.json")
+    assert fastgan(monkeypatch, "evaluate", *arguments) == 0
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert scores.keys() == {"alpha", "beta", "mean"}
+    assert scores["mean"]["J-Mean"] == pytest.approx((scores["alpha"]["J-Mean"] + scores["beta"]["J-Mean"]) / 2)
+    assert "alpha" in capsys.readouterr().out
+
+
+def test_the_library_needs_no_ros_and_touches_no_gpu_when_imported():
+    code = (
+        "import sys, fastgan_core.cli, fastgan_core.tracker, fastgan_core.training.trainer, torch\n"
+        "assert not torch.cuda.is_initialized()\n"
+        "assert not [m for m in sys.modules if m.startswith(('rclpy', 'sensor_msgs', 'fastgan_ros'))]\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

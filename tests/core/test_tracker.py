@@ -1,0 +1,237 @@
+"""The tracker's contract, with an untrained model: what holds for any weights."""
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from fastgan_core.errors import FastganError
+from fastgan_core.objects import aggregate
+from fastgan_core.tracker import Tracker, network_size
+
+
+@pytest.fixture
+def tracker(model) -> Tracker:
+    tracker = Tracker(model, device="cpu", precision="fp32", size=64, max_objects=4)
+    tracker.lost_threshold = 0.0  # an untrained model is sure of nothing
+    return tracker
+
+
+def frame(height: int = 90, width: int = 120, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 255, (height, width, 3), np.uint8)
+
+
+def labels(*ids: int, height: int = 90, width: int = 120) -> np.ndarray:
+    result = np.zeros((height, width), np.uint16 if max(ids) > 255 else np.uint8)
+    for n, number in enumerate(ids):
+        result[10:60, 5 + 25 * n : 25 + 25 * n] = number
+    return result
+
+
+def test_without_objects_the_mask_is_empty(tracker):
+    tracked = tracker.step(frame())
+    assert tracked.labels.shape == (90, 120)
+    assert not tracked.labels.any()
+    assert tracked.objects == ()
+
+
+def test_labels_have_the_frames_size_and_the_references_ids(tracker):
+    assert tracker.set_reference(frame(), labels(3, 7)) == [3, 7]
+    tracked = tracker.step(frame(seed=1))
+    assert tracked.labels.shape == (90, 120)
+    assert set(np.unique(tracked.labels)) <= {0, 3, 7}
+    assert [o.id for o in tracked.objects] == [3, 7]
+    for found in tracked.objects:
+        assert found.area == np.count_nonzero(tracked.labels == found.id)
+        if found.state == "tracked":
+            ys, xs = np.nonzero(tracked.labels == found.id)
+            assert found.box == (xs.min(), ys.min(), xs.max() - xs.min() + 1, ys.max() - ys.min() + 1)
+            assert 0.0 <= found.score <= 1.0
+
+
+def test_ids_over_255_make_a_16_bit_label_image(tracker):
+    tracker.set_reference(frame(), labels(300))
+    assert tracker.step(frame()).labels.dtype == np.uint16
+
+
+def test_objects_of_one_batch_are_as_if_alone_before_aggregation(tracker):
+    """Several objects cost one pass, and none of them sees another's mask."""
+    tracker.set_reference(frame(), labels(1, 2))
+    both = tracker._objects
+    for row, number in enumerate((1, 2)):
+        alone = np.where(labels(1, 2) == number, number, 0).astype(np.uint8)
+        tracker.set_reference(frame(), alone)
+        torch.testing.assert_close(tracker._objects.reference[0], both.reference[row], rtol=1e-4, atol=1e-4)
+
+
+def test_aggregation_is_the_sigmoid_for_one_object_and_sums_to_at_most_one():
+    logits = torch.randn(1, 1, 5, 5)
+    torch.testing.assert_close(aggregate(logits), logits.sigmoid())
+    many = aggregate(torch.randn(5, 1, 8, 8) * 10)
+    assert many.sum(dim=0).max() <= 1 + 1e-6
+    # Odds 1 : 3 : 1 for background and two objects.
+    two = aggregate(torch.tensor([3.0, 1.0]).log().view(2, 1, 1, 1))
+    assert two.flatten().tolist() == pytest.approx([0.6, 0.2])
+
+
+def test_add_keeps_the_others_and_replace_does_not(tracker):
+    tracker.set_reference(frame(), labels(1))
+    assert tracker.set_reference(frame(), labels(2), mode="add") == [2]
+    assert tracker.ids == (1, 2)
+    tracker.set_reference(frame(), labels(2), mode="add")  # set anew, not twice
+    assert tracker.ids == (1, 2)
+    tracker.set_reference(frame(), labels(5))
+    assert tracker.ids == (5,)
+
+
+def test_remove_and_reset(tracker):
+    tracker.set_reference(frame(), labels(1, 2, 3))
+    with pytest.raises(FastganError, match="9"):
+        tracker.remove([1, 9])
+    assert tracker.ids == (1, 2, 3)
+    assert tracker.remove([2]) == [2]
+    assert tracker.ids == (1, 3)
+    assert {o.id for o in tracker.step(frame()).objects} == {1, 3}
+    tracker.reset()
+    assert tracker.ids == ()
+
+
+def test_epoch_grows_with_every_edit_and_is_that_of_the_result(tracker):
+    seen = [tracker.epoch]
+    tracker.set_reference(frame(), labels(1, 2))
+    seen.append(tracker.epoch)
+    tracker.remove([1])
+    seen.append(tracker.epoch)
+    assert tracker.step(frame()).epoch == tracker.epoch
+    tracker.reset()
+    seen.append(tracker.epoch)
+    assert seen == sorted(set(seen))
+
+
+def test_state_does_not_grow(tracker):
+    tracker.set_reference(frame(), labels(1, 2))
+
+    def size() -> int:
+        state = tracker._objects
+        return sum(t.numel() for t in (state.reference, state.previous, state.memory))
+
+    before = size()
+    for seed in range(5):
+        tracker.step(frame(seed=seed))
+    assert size() == before
+
+
+@pytest.mark.parametrize("size", [(90, 120), (180, 240), (120, 90), (33, 400), (1, 1), (7, 5)])
+def test_any_size_and_a_change_of_size_on_the_way(tracker, size):
+    tracker.set_reference(frame(), labels(1))
+    tracker.step(frame())
+    assert tracker.step(frame(*size)).labels.shape == size
+    tracker.set_reference(frame(), labels(2), mode="add")
+    assert tracker.step(frame()).labels.shape == (90, 120)
+
+
+def test_network_size_has_the_aspect_and_the_area():
+    assert network_size((512, 512), 512) == (512, 512)
+    assert network_size((480, 640), 256) == (224, 288)
+    height, width = network_size((480, 854), 512)
+    assert height % 32 == width % 32 == 0
+    assert height * width == pytest.approx(512 * 512, rel=0.1)
+
+
+def test_equal_input_gives_equal_output(tracker):
+    results = []
+    for _ in range(2):
+        tracker.set_reference(frame(), labels(1, 2))
+        results.append([tracker.step(frame(seed=s)).labels for s in range(3)])
+    assert all((a == b).all() for a, b in zip(*results, strict=True))
+
+
+def test_a_non_contiguous_frame_is_fine(tracker):
+    tracker.set_reference(frame(), labels(1))
+    assert tracker.step(frame()[:, ::-1]).labels.shape == (90, 120)
+
+
+@pytest.mark.parametrize(
+    ("mask", "words"),
+    [
+        (np.zeros((90, 120), np.uint8), "empty"),
+        (labels(1, height=45), "120x45 and the image 120x90"),
+        (np.ones((90, 120), np.float32), "integers"),
+        (np.ones((90, 120, 3), np.uint8), r"\(H, W\)"),
+        (np.full((90, 120), -1), "between 1 and 65535"),
+        (np.full((90, 120), 70000), "between 1 and 65535"),
+        (np.arange(90 * 120).reshape(90, 120) % 6, "more than the 4 allowed"),
+        (None, "label image"),
+    ],
+)
+def test_a_refused_mask_says_why_and_leaves_the_tracks(tracker, mask, words):
+    tracker.set_reference(frame(), labels(1))
+    epoch = tracker.epoch
+    with pytest.raises(FastganError, match=words):
+        tracker.set_reference(frame(), mask)
+    assert (tracker.ids, tracker.epoch) == ((1,), epoch)
+
+
+@pytest.mark.parametrize("bad", [frame()[..., 0], frame().astype(np.float32), frame()[:0], "image", frame()[..., :2]])
+def test_a_frame_that_is_none_is_refused(tracker, bad):
+    with pytest.raises(FastganError, match="frame"):
+        tracker.step(bad)
+
+
+def test_too_many_objects_counts_those_already_there(tracker):
+    tracker.set_reference(frame(), labels(1, 2, 3))
+    with pytest.raises(FastganError, match="5 objects are more than the 4"):
+        tracker.set_reference(frame(), labels(8, 9), mode="add")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"device": "cuda:99"}, "cuda:99"),
+        ({"device": "tpu"}, "not known"),
+        ({"device": "cpu", "precision": "fp16"}, "fp16 needs a GPU"),
+        ({"precision": "int3"}, "not known"),
+        ({"size": 100}, "multiple of 32"),
+        ({"max_objects": 0}, "max_objects"),
+    ],
+)
+def test_options_that_cannot_be(model, options, words):
+    with pytest.raises(FastganError, match=words):
+        Tracker(model, **options)
+
+
+def test_auto_falls_back_to_the_cpu(model):
+    expected = "cuda" if torch.cuda.is_available() else "cpu"
+    assert Tracker(model, device="auto").device.type == expected
+
+
+def test_threads_may_edit_while_frames_run(tracker):
+    errors = []
+
+    def edit():
+        try:
+            for n in range(1, 30):
+                tracker.set_reference(frame(), labels(1 + n % 3), mode="add")
+                tracker.reset()
+        except Exception as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=edit)
+    thread.start()
+    while thread.is_alive():
+        tracked = tracker.step(frame())
+        assert {o.id for o in tracked.objects} <= {1, 2, 3}
+    thread.join()
+    assert errors == []
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_gives_the_cpus_masks(model):
+    results = {}
+    for device in ("cpu", "cuda"):
+        tracker = Tracker(model, device=device, precision="fp32", size=64)
+        tracker.lost_threshold = 0.0
+        tracker.set_reference(frame(), labels(1, 2))
+        results[device] = tracker.step(frame(seed=1)).labels
+    assert (results["cpu"] == results["cuda"]).mean() > 0.99
