@@ -71,7 +71,7 @@ class Tracker:
         self._dtype = DTYPES[self.precision]
         self._model = model.eval().to(self.device, self._dtype, memory_format=torch.channels_last)
         self._side, self.max_objects = size, max_objects
-        self.lost_threshold = 0.6
+        self.lost_threshold = 0.5
         self.size = (size, size)
         self._objects: Objects | None = None
         self._epoch = 0

@@ -4,6 +4,7 @@ ros2 run fastgan_ros camera --ros-args -p source:=clip.mp4 -r image:=/camera/ima
 """
 
 import itertools
+import signal
 import sys
 from array import array
 
@@ -12,9 +13,9 @@ import rclpy
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.duration import Duration
 from rclpy.exceptions import InvalidParameterTypeException
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
@@ -84,6 +85,11 @@ class Camera(Node):
             f"Publishing {given['source'] or 'a drawn scene'} on {self._raw.topic_name}: {width} x {height} "
             f"{given['encoding']} at {given['rate']:g} Hz."
         )
+
+    def stop(self) -> None:
+        """End: `finished` is done, with the number of frames."""
+        if not self.finished.done():
+            self.finished.set_result(self._count)
 
     def close(self) -> None:
         """Wait until reliable subscribers have the last frames, at most a second, and close the log."""
@@ -155,22 +161,23 @@ class Camera(Node):
         if self._next is None:
             self._timer.cancel()
             self.get_logger().info(f"That was the last of {self._count} frames.")
-            self.finished.set_result(self._count)
+            self.stop()
 
 
 def main(args: list[str] | None = None) -> int:
     """Run the camera to its last frame or a signal; returns 0, or 2 when it cannot be started or go on."""
-    rclpy.init(args=args)
+    # rclpy's own handlers end the context at once, in the middle of a frame.
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     camera = None
     try:
         camera = Camera()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: camera.stop())
         rclpy.spin_until_future_complete(camera, camera.finished)
         camera.close()
     except FastganError as error:
         print(f"camera: {error}", file=sys.stderr)
         return 2
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
     finally:
         if camera is not None:
             camera.destroy_node()

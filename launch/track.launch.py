@@ -13,8 +13,8 @@ SHARE = Path(get_package_share_directory("fastgan_ros"))
 
 ARGUMENTS = [
     # name, default, description, choices
-    ("image", "/camera/image_raw", "Topic of the camera's images; the raw one's name with transport compressed too.", None),
-    ("transport", "raw", "raw: Image on IMAGE; compressed: CompressedImage on IMAGE/compressed.", ["raw", "compressed"]),
+    ("image", "/camera/image_raw", "Topic of the images; with transport compressed too, the raw one.", None),
+    ("transport", "raw", "raw: the topic IMAGE; compressed: IMAGE/compressed.", ["raw", "compressed"]),
     ("weights", "", "Checkpoint (.safetensors); empty: the one that ships.", None),
     ("device", "", "auto, cpu, cuda or cuda:N; empty: as in the parameter file (auto).", None),
     ("precision", "", "auto, fp32, fp16 or bf16; empty: as in the parameter file (auto).", None),
