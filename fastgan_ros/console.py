@@ -17,11 +17,12 @@ class Console:
         self._last: dict[str, float] = {}
         self._skipped: dict[str, int] = {}
 
-    def warn(self, subject: str, sentence: str, every: float = 5.0) -> None:
-        """Log a warning unless this subject was heard within the period."""
+    def warn(self, subject: str, sentence: str, every: float = 5.0) -> bool:
+        """Log a warning unless this subject was heard within the period; return whether it was logged."""
         sentence = self._due(subject, sentence, every)
         if sentence:
             self._logger.warning(sentence)
+        return bool(sentence)
 
     def error(self, subject: str, sentence: str, every: float = 5.0) -> None:
         """Log an error unless this subject was heard within the period."""

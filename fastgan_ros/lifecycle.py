@@ -1,6 +1,7 @@
 """What rclpy's lifecycle node leaves out: logged errors, and an answer to every transition request."""
 
 import functools
+import threading
 import traceback
 
 from rclpy.lifecycle import TransitionCallbackReturn
@@ -40,23 +41,27 @@ def transition(doing: str, done: str):
     return decorate
 
 
-def answer_impossible_transitions(node) -> None:
+def one_transition_at_a_time(node) -> threading.Lock:
     """Let ~/change_state answer success=false to a transition that the node's state does not allow.
 
-    rclpy raises there instead, which ends the executor and leaves the caller waiting.
+    rclpy raises there instead, which ends the executor and leaves the caller waiting. The lock that is
+    returned is held by the service during a transition; hold it for transitions of the node's own.
     """
     service = node._service_change_state
     change_state = service.callback
+    lock = threading.Lock()
 
     def guarded(request, response):
-        try:
-            return change_state(request, response)
-        except RuntimeError as error:
-            node.get_logger().warning(f"Not possible while the node is {node.state}: {error}")
-            response.success = False
-            return response
+        with lock:
+            try:
+                return change_state(request, response)
+            except RuntimeError as error:
+                node.get_logger().warning(f"Not possible while the node is {node.state}: {error}")
+                response.success = False
+                return response
 
     service.callback = guarded
+    return lock
 
 
 def why_not_active(node) -> str:

@@ -13,7 +13,7 @@ from fastgan_core.errors import FastganError
 from fastgan_ros import diagnostics, parameters
 from fastgan_ros.console import Console
 from fastgan_ros.images import from_compressed, to_rgb
-from fastgan_ros.lifecycle import answer_impossible_transitions, transition, why_not_active
+from fastgan_ros.lifecycle import one_transition_at_a_time, transition, why_not_active
 from fastgan_ros.loading import load_tracker, release_memory
 from fastgan_ros.outputs import Outputs
 from fastgan_ros.process import run
@@ -41,17 +41,18 @@ class TrackerNode(LifecycleNode):
             self.get_logger().warning(sentence)
         self.add_on_set_parameters_callback(self._on_parameters)
         self.tally, self.console = Tally(), Console(self.get_logger())
-        self._silent = False
+        self._complained = False
         self._health = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._answers = Services(self, self.active, lambda: self.settings)
-        answer_impossible_transitions(self)
+        self._transitions = one_transition_at_a_time(self)
         # Steady time: with use_sim_time and no clock yet, timers of the node's own clock stand still.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         for period, callback in ((0.5, self._review), (self.settings.diagnostics_period, self._diagnose)):
             self.create_timer(period, callback, MutuallyExclusiveCallbackGroup(), clock=steady)
         if self.settings.autostart:
-            # In the group of the lifecycle services, so that transitions come one at a time.
-            self._autostart = self.create_timer(0.0, self._start, self.default_callback_group, clock=steady)
+            # In a group of its own: the node answers questions about its state while the model loads.
+            group = MutuallyExclusiveCallbackGroup()
+            self._autostart = self.create_timer(0.0, self._start, group, clock=steady)
 
     @transition("configuring", "inactive")
     def on_configure(self, state):
@@ -120,8 +121,9 @@ class TrackerNode(LifecycleNode):
 
     def _start(self) -> None:
         self._autostart.cancel()
-        if self.state == "unconfigured" and self.trigger_configure() == SUCCESS:
-            self.trigger_activate()
+        with self._transitions:
+            if self.state == "unconfigured" and self.trigger_configure() == SUCCESS:
+                self.trigger_activate()
 
     def _halt(self) -> int:
         camera, worker, tracker = self.camera, self.worker, self.tracker
@@ -167,13 +169,13 @@ class TrackerNode(LifecycleNode):
             return
         camera.review()
         silence = self.tally.silence()
-        silent = silence > self.settings.no_image_timeout
-        if silent:
+        if silence > self.settings.no_image_timeout:
             reason = camera.silence()
-            self.console.warn(f"silence {reason}", f"No image for {silence:.0f} s. {reason}", every=30.0)
-        elif self._silent:
+            said = self.console.warn(f"silence {reason}", f"No image for {silence:.0f} s. {reason}", every=30.0)
+            self._complained = self._complained or said
+        elif self._complained:
             self.get_logger().info(f"Images arrive on {camera.topic}.")
-        self._silent = silent
+            self._complained = False
 
     def _diagnose(self) -> None:
         array = DiagnosticArray(status=[diagnostics.describe(self)])

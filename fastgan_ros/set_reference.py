@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import rclpy
+from lifecycle_msgs.srv import GetState
 from rclpy.node import Node
 from rclpy.utilities import remove_ros_args
 from std_msgs.msg import Header
@@ -34,27 +35,41 @@ def reference_request(
     return request
 
 
-def ask(node: Node, service: str, request: SetReferenceMask.Request, seconds: float) -> str:
-    """Send the request as soon as the tracker takes it, for ``seconds`` at most; returns its message.
+class Client(Node):
+    """Talks to a tracker by the name of its node, such as ``/fastgan_tracker``."""
 
-    A tracker that is still starting refuses at first; its last answer is the FastganError's text.
-    """
-    client = node.create_client(SetReferenceMask, service)
-    end = time.monotonic() + seconds
-    answer = f"there is no service {client.srv_name}; is the tracker running, with this name and ROS_DOMAIN_ID?"
-    while time.monotonic() < end:
-        if not client.wait_for_service(timeout_sec=1.0):
-            continue
+    def __init__(self, tracker: str):
+        super().__init__("set_reference")
+        self._tracker = tracker.rstrip("/")
+        self._state = self.create_client(GetState, f"{self._tracker}/get_state")
+        self._reference = self.create_client(SetReferenceMask, f"{self._tracker}/set_reference_mask")
+
+    def wait_until_active(self, seconds: float) -> None:
+        """Return when the tracker runs; FastganError with its state when it does not within ``seconds``."""
+        end, state = time.monotonic() + seconds, None
+        while (left := end - time.monotonic()) > 0:
+            if self._state.wait_for_service(timeout_sec=min(1.0, left)):
+                state = self._call(self._state, GetState.Request(), left).current_state.label
+                if state == "active":
+                    return
+                time.sleep(0.2)
+        if state is None:
+            raise FastganError(f"there is no {self._tracker}; is it running, with this name and ROS_DOMAIN_ID?")
+        raise FastganError(f"{self._tracker} is {state}; run 'ros2 lifecycle set {self._tracker} activate'")
+
+    def set_reference(self, request: SetReferenceMask.Request) -> str:
+        """The node's answer; FastganError with its reason when it refuses."""
+        answer = self._call(self._reference, request, seconds=30)
+        if not answer.success:
+            raise FastganError(answer.message)
+        return answer.message
+
+    def _call(self, client, request, seconds: float):
         future = client.call_async(request)
-        rclpy.spin_until_future_complete(node, future, timeout_sec=max(1.0, end - time.monotonic()))
+        rclpy.spin_until_future_complete(self, future, timeout_sec=seconds)
         if not future.done():
-            answer = f"{client.srv_name} did not answer within {seconds:.0f} s"
-        elif future.result().success:
-            return future.result().message
-        else:
-            answer = future.result().message
-        time.sleep(0.5)
-    raise FastganError(answer)
+            raise FastganError(f"{client.srv_name} did not answer within {seconds:.0f} s")
+        return future.result()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -63,16 +78,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--mask", type=Path, required=True, help="label or binary PNG: 0 = background, id = object")
     parser.add_argument("--image", type=Path, help="the frame that the mask was drawn on; default: the newest one")
     parser.add_argument("--add", action="store_true", help="keep the objects that are tracked already")
-    parser.add_argument("--service", default="/fastgan_tracker/set_reference_mask", help="%(default)s")
-    parser.add_argument("--timeout", type=float, default=60.0, help="seconds to wait for the tracker (%(default)s)")
+    parser.add_argument("--node", default="/fastgan_tracker", help="name of the tracker's node (%(default)s)")
+    parser.add_argument("--timeout", type=float, default=60.0, help="seconds to wait for the node (%(default)s)")
     argv = sys.argv if arguments is None else ["set_reference", *arguments]
     options = parser.parse_args(remove_ros_args(argv)[1:])
     rclpy.init(args=argv)
     try:
         labels = read_mask(options.mask)
         image = read_image(options.image) if options.image else None
-        node = Node("set_reference")
-        print(ask(node, options.service, reference_request(labels, image, options.add), options.timeout))
+        client = Client(options.node)
+        client.wait_until_active(options.timeout)
+        print(client.set_reference(reference_request(labels, image, options.add)))
     except FastganError as error:
         print(f"set_reference: {error}", file=sys.stderr)
         return 2

@@ -25,7 +25,7 @@ from fastgan_ros.images import to_msg
 from fastgan_ros.node import TrackerNode
 from fastgan_ros.process import PatientExecutor, spin
 
-TIMEOUT = 20.0
+TIMEOUT = 60.0  # much, for a machine that has other things to do; only a failure takes that long
 _numbers = itertools.count()
 
 

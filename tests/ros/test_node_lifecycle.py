@@ -1,6 +1,8 @@
 """Lifecycle: every transition, failures that leave the node alive, and memory that is given back."""
 
 import gc
+import shutil
+import threading
 import weakref
 
 import pytest
@@ -8,17 +10,35 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
 pytest.importorskip("fastgan_interfaces", reason="needs fastgan_interfaces, built by pip or colcon")
 
-import shutil
-
-from harness import labels, picture, wait_for
+from harness import TIMEOUT, labels, picture, wait_for
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
+
+from fastgan_ros.loading import load_tracker
 
 
 def test_the_node_starts_itself(rig):
     rig.tracker()
     assert rig.lifecycle_state() == "active"
+
+
+def test_the_node_tells_its_state_while_the_model_loads(rig, monkeypatch):
+    loading, go_on = threading.Event(), threading.Event()
+
+    def load(settings):
+        loading.set()
+        assert go_on.wait(TIMEOUT)
+        return load_tracker(settings)
+
+    monkeypatch.setattr("fastgan_ros.node.load_tracker", load)
+    tracker = rig.tracker(wait=False)
+    wait_for(loading.is_set, "the node to load")
+    assert rig.lifecycle_state() == tracker.state == "configuring"
+    answer = rig.reset()
+    assert not answer.success and "configuring" in answer.message
+    go_on.set()
+    wait_for(lambda: tracker.state == "active", "the node to be active")
 
 
 def test_every_transition(rig):

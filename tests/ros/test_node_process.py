@@ -48,13 +48,13 @@ def test_it_tracks_and_a_signal_ends_it_cleanly(rig, start, tmp_path, number):
     process = start("--params-file", str(file), "-r", "image:=camera/image_raw")
     camera = rig.camera("camera/image_raw").stream()
     masks = rig.collect(Image, "fastgan_tracker/mask")
-    wait_for(lambda: rig.lifecycle_state() == "active", "the node to be active", timeout=60)
+    wait_for(lambda: rig.lifecycle_state() == "active", "the node to be active")
     answer = rig.set_reference(labels(), picture())
     assert answer.success, answer.message
     wait_for(lambda: len(masks) >= 3, "masks")
     assert {nanoseconds(m.header.stamp) for m in masks} <= set(camera.sent)
     process.send_signal(number)  # in the middle of frames: the camera goes on
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
     assert "Traceback" not in log(tmp_path) and "Error" not in log(tmp_path), log(tmp_path)
     camera.stop()
 
@@ -63,14 +63,14 @@ def test_a_signal_ends_a_node_that_was_never_configured(rig, start, tmp_path):
     process = start("-p", "autostart:=false")
     assert rig.lifecycle_state() == "unconfigured"
     process.send_signal(signal.SIGINT)
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
     assert "Traceback" not in log(tmp_path)
 
 
 def test_a_signal_while_the_model_loads_ends_it_cleanly(rig, start, tmp_path):
     process = start("-p", f"weights:={rig.weights}", "-p", "device:=cpu")
     name = ("fastgan_tracker", rig.namespace)
-    wait_for(lambda: name in rig.node.get_node_names_and_namespaces(), "the node to show up", timeout=60)
+    wait_for(lambda: name in rig.node.get_node_names_and_namespaces(), "the node to show up")
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
     assert "Traceback" not in log(tmp_path), log(tmp_path)

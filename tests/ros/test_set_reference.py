@@ -1,0 +1,73 @@
+"""Marking objects from a file, as a person does in a terminal."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
+pytest.importorskip("fastgan_interfaces", reason="needs fastgan_interfaces, built by pip or colcon")
+
+from harness import labels, picture
+
+from fastgan_core.masks import write_mask
+
+ROOT = Path(__file__).parents[2]
+
+
+def set_reference(rig, *arguments):
+    command = [sys.executable, "-m", "fastgan_ros.set_reference", *map(str, arguments)]
+    command += ["--node", f"{rig.namespace}/fastgan_tracker"]
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
+
+
+@pytest.fixture
+def files(tmp_path):
+    write_mask(tmp_path / "mask.png", labels(ids=(4, 9)))
+    write_mask(tmp_path / "other.png", labels(ids=(2,)))
+    cv2.imwrite(str(tmp_path / "frame.png"), picture()[..., ::-1])
+    return tmp_path
+
+
+def test_a_mask_with_its_image_and_another_added(rig, files):
+    tracker = rig.tracker()
+    done = set_reference(rig, "--mask", files / "mask.png", "--image", files / "frame.png")
+    assert done.returncode == 0, done.stderr
+    assert tracker.tracker.ids == (4, 9)
+    done = set_reference(rig, "--mask", files / "other.png", "--image", files / "frame.png", "--add")
+    assert done.returncode == 0, done.stderr
+    assert tracker.tracker.ids == (4, 9, 2)
+
+
+def test_the_nodes_refusal_is_passed_on(rig, files):
+    tracker = rig.tracker()
+    done = set_reference(rig, "--mask", files / "mask.png", "--timeout", 30)  # no image has arrived
+    assert done.returncode == 2
+    assert "No image has arrived yet" in done.stderr
+    assert tracker.tracker.ids == ()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--mask", "none.png"], "there is no such mask file"),
+        (["--mask", "{}/mask.png", "--image", "none.jpg"], "none.jpg"),
+        (["--mask", "{}/mask.png", "--timeout", "1"], "is it running"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(rig, files, arguments, words):
+    done = set_reference(rig, *(a.format(files) for a in arguments))
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_node_that_is_not_active_is_named_with_the_fix(rig, files):
+    rig.tracker(autostart=False)
+    done = set_reference(rig, "--mask", files / "mask.png", "--timeout", 3)
+    assert done.returncode == 2
+    assert "unconfigured" in done.stderr and "ros2 lifecycle set" in done.stderr
