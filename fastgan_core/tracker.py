@@ -1,5 +1,6 @@
 """Streaming inference: a reference once, then a label image for every frame."""
 
+import copy
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,8 @@ class Tracker:
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device)
         self._dtype = DTYPES[self.precision]
-        self._model = model.eval().to(self.device, self._dtype, memory_format=torch.channels_last)
+        # A copy: the caller's model keeps its device and precision.
+        self._model = copy.deepcopy(model).eval().to(self.device, self._dtype, memory_format=torch.channels_last)
         self._side, self.max_objects = size, max_objects
         self.lost_threshold = 0.5
         self.size = (size, size)

@@ -61,7 +61,7 @@ class Settings:
         when=LIVE,
     )
     lost_threshold: float = _parameter(
-        0.6, "Score in [0, 1] under which an object is reported lost.", low=0.0, high=1.0, when=LIVE
+        0.5, "Score in [0, 1] under which an object is reported lost.", low=0.0, high=1.0, when=LIVE
     )
     no_image_timeout: float = _parameter(
         3.0,

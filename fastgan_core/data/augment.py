@@ -151,4 +151,4 @@ def rough_mask(rng: np.random.Generator, mask: np.ndarray) -> np.ndarray:
             np.ascontiguousarray(rough), (int(hole[0]), int(hole[1])), axes, rng.uniform(0, 180), 0, 360,
             float(rng.integers(0, 2)), -1,
         )  # fmt: skip
-    return cv2.GaussianBlur(rough, (0, 0), rng.uniform(0.3, 2.5))
+    return np.clip(cv2.GaussianBlur(rough, (0, 0), rng.uniform(0.3, 2.5)), 0, 1)

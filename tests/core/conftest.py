@@ -1,5 +1,6 @@
 """Small models and small data sets, made on the spot."""
 
+import os
 from pathlib import Path
 
 import cv2
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from fastgan_core.data.folders import Sequence, davis_sequences
 from fastgan_core.masks import write_mask
 from fastgan_core.model import FaSTGAN
 from fastgan_core.scene import Scene
@@ -63,3 +65,12 @@ def stills(tmp_path_factory) -> Path:
         cv2.imwrite(str(root / "shapes/Images" / f"{i}.jpg"), image)
         write_mask(root / "shapes/Masks" / f"{i}.png", labels)
     return root
+
+
+@pytest.fixture(scope="session")
+def motorbike() -> Sequence:
+    """A real sequence that the shipped weights have never seen."""
+    root = Path(os.environ.get("DAVIS_ROOT", Path(__file__).parents[3] / "shared/data/davis2016"))
+    if not root.is_dir():
+        pytest.skip(f"no DAVIS 2016 at {root}; set DAVIS_ROOT to a folder that holds it")
+    return next(s for s in davis_sequences(root, "val") if s.name == "motorbike")

@@ -1,15 +1,9 @@
 """Values of the official davis2017-evaluation tool."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from fastgan_core.data.folders import davis_sequences
 from fastgan_core.metrics import contour_accuracy, region_similarity, score_sequence, statistics
-
-DAVIS = Path(os.environ.get("DAVIS_ROOT", Path(__file__).parents[3] / "shared/data/davis2016"))
 
 
 def rectangle(shift: int = 0) -> np.ndarray:
@@ -50,10 +44,8 @@ def test_statistics_by_hand():
     assert (mean, recall, decay) == (pytest.approx(0.5), pytest.approx(4 / 9), pytest.approx(0.6))
 
 
-@pytest.mark.skipif(not DAVIS.exists(), reason=f"no DAVIS 2016 at {DAVIS}; set DAVIS_ROOT")
-def test_a_whole_sequence_agrees_with_the_official_tool():
-    sequence = next(s for s in davis_sequences(DAVIS, "val") if s.name == "motorbike")
-    masks = [pair.load()[1] > 0 for pair in sequence.frames]
+def test_a_whole_sequence_agrees_with_the_official_tool(motorbike):
+    masks = [pair.load()[1] > 0 for pair in motorbike.frames]
     scores = score_sequence(masks, [masks[0]] * len(masks))
     official = (0.229853, 0.243902, 0.662298, 0.280889, 0.243902, 0.78201)
     assert list(scores.values()) == pytest.approx(official, abs=1e-6)

@@ -56,11 +56,11 @@ def test_the_run_folder_says_how_it_was_made_and_holds_weights(values, tmp_path)
 
 
 def test_training_lowers_the_loss(values, tmp_path):
-    values |= {"phases": [{"steps": 25, "size": 64, "batch": 2, "frames": 2}], "save_every": 1000, "ema": 0.0}
+    values |= {"phases": [{"steps": 12, "size": 64, "batch": 2, "frames": 2}], "save_every": 1000, "ema": 0.0}
     trainer = Trainer(from_dict(values), tmp_path)
     batch = next(iter(trainer.batches()))
-    losses = [trainer.train_step(batch) for _ in range(25)]
-    assert min(losses[-5:]) < 0.7 * losses[0]
+    losses = [trainer.train_step(batch) for _ in range(12)]
+    assert min(losses[-3:]) < 0.8 * losses[0]
 
 
 def test_the_gradient_of_a_late_frame_reaches_the_first_mask(model):

