@@ -178,6 +178,8 @@ def main(args: list[str] | None = None) -> int:
     except FastganError as error:
         print(f"camera: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # before the handlers were in place
+        pass
     finally:
         if camera is not None:
             camera.destroy_node()
