@@ -11,12 +11,11 @@ import torch.nn.functional as F
 
 from fastgan_core.device import DTYPES, choose_device, choose_precision
 from fastgan_core.errors import FastganError
+from fastgan_core.inputs import check_frame, check_labels, network_size
 from fastgan_core.masks import bounding_box
 from fastgan_core.model import STRIDE, FaSTGAN
 from fastgan_core.objects import Objects, aggregate
 from fastgan_core.weights import load_weights
-
-MAX_ID = 65535
 
 
 @dataclass(frozen=True)
@@ -211,13 +210,6 @@ class Tracker:
         return torch.where(inside, table[index], 0).cpu().numpy().astype(kind)
 
 
-def network_size(size: tuple[int, int], side: int) -> tuple[int, int]:
-    """``(h, w)``, multiples of 32 with about the frame's aspect and the area of a square of ``side``."""
-    height, width = size
-    ratio = (height / width) ** 0.5
-    return tuple(max(STRIDE, round(side * factor / STRIDE) * STRIDE) for factor in (ratio, 1 / ratio))
-
-
 def describe(labels: np.ndarray, ids: tuple[int, ...], scores: list[float], found: list[int]) -> tuple:
     """A :class:`TrackedObject` per id, measured on the label image at the frame's size."""
     result = []
@@ -227,30 +219,3 @@ def describe(labels: np.ndarray, ids: tuple[int, ...], scores: list[float], foun
         box = tuple(int(v) for v in bounding_box(mask)) if area else (0, 0, 0, 0)
         result.append(TrackedObject(number, float(scores[n]), area, box, "tracked" if area else "lost"))
     return tuple(result)
-
-
-def check_frame(frame: np.ndarray) -> None:
-    """Raise FastganError unless ``frame`` is ``(H, W, 3) uint8`` and not empty."""
-    if not isinstance(frame, np.ndarray) or frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
-        found = f"{frame.shape} {frame.dtype}" if isinstance(frame, np.ndarray) else type(frame).__name__
-        raise FastganError(f"frame: expected an RGB image (H, W, 3) of uint8, got {found}")
-    if 0 in frame.shape:
-        raise FastganError(f"frame: the image is empty, {frame.shape}")
-
-
-def check_labels(labels: np.ndarray, size: tuple[int, int]) -> list[int]:
-    """The ids in a label image. Raises FastganError when it cannot be the mask of a frame of ``size``."""
-    if not isinstance(labels, np.ndarray) or labels.ndim != 2 or labels.dtype.kind not in "bui":
-        found = f"{labels.shape} {labels.dtype}" if isinstance(labels, np.ndarray) else type(labels).__name__
-        raise FastganError(f"mask: expected a label image (H, W) of integers, got {found}; send one id per pixel")
-    if labels.shape != tuple(size):
-        raise FastganError(
-            f"mask: it is {labels.shape[1]}x{labels.shape[0]} and the image {size[1]}x{size[0]} (width x height); "
-            "draw it on an image of the camera's size"
-        )
-    ids = [int(i) for i in np.unique(labels) if i != 0]
-    if not ids:
-        raise FastganError("mask: it is empty, all pixels are 0; mark the object with its id, for instance 1")
-    if ids[0] < 0 or ids[-1] > MAX_ID:
-        raise FastganError(f"mask: ids must lie between 1 and {MAX_ID}, found {ids[0]} to {ids[-1]}")
-    return ids

@@ -9,6 +9,7 @@ from torch.utils.data import Dataset
 
 from fastgan_core.data import augment
 from fastgan_core.data.folders import Pair, Sequence
+from fastgan_core.errors import FastganError
 
 REFERENCE, PREVIOUS = 0, 1  # time points of a clip before its K target frames
 
@@ -86,13 +87,14 @@ class ClipDataset(Dataset):
 
     def _pick_still(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """A picture and the float mask of one object in it that is neither tiny nor everything."""
-        while True:
+        for _ in range(1000):
             pairs = self.still_sets[rng.choice(len(self.still_sets), p=self.still_weights)]
             image, labels = pairs[rng.integers(len(pairs))].load()
             areas = np.bincount(labels.ravel()) / labels.size
             ids = [i for i in range(1, len(areas)) if 0.008 < areas[i] < 0.75]
             if ids:
                 return image, (labels == rng.choice(ids)).astype(np.float32)
+        raise FastganError("stills: hardly any object covers between 0.8 % and 75 % of its picture; use other sets")
 
     def _video(self, rng: np.random.Generator) -> Layers:
         sequence = self.sequences[rng.integers(len(self.sequences))]

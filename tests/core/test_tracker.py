@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from fastgan_core.errors import FastganError
+from fastgan_core.inputs import network_size
 from fastgan_core.objects import aggregate
-from fastgan_core.tracker import Tracker, network_size
+from fastgan_core.tracker import Tracker
 
 
 @pytest.fixture
