@@ -1,7 +1,9 @@
 """Recipes: everything a training run depends on, as validated YAML."""
 
+import contextlib
 import dataclasses
 import difflib
+import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,21 +70,38 @@ CHOICES = {
 }
 
 
+def name_of(kind: Any) -> str:
+    """How a field's type is called in a message: ``float``, ``dict[str, float]``."""
+    return str(kind) if typing.get_origin(kind) else kind.__name__
+
+
+def fits(value: Any, kind: Any) -> bool:
+    """Whether a YAML value can stand for a field of this type; an integer can for a float, true cannot for 1."""
+    origin = typing.get_origin(kind)
+    if origin:
+        members = value.values() if isinstance(value, dict) else value
+        return type(value) is origin and all(fits(member, typing.get_args(kind)[-1]) for member in members)
+    return type(value) is kind or (kind is float and type(value) is int)
+
+
 def build(cls: type, values: Any, where: str):
     """``cls(**values)`` with unknown, missing and mistyped keys refused in words."""
     if not isinstance(values, dict):
         raise FastganError(f"{where}: expected keys and values, got {type(values).__name__}")
     fields = {f.name: f for f in dataclasses.fields(cls)}
-    for key, value in values.items():
+    for key in values:
         if key not in fields:
             close = difflib.get_close_matches(str(key), fields, n=1)
             hint = f"; did you mean '{close[0]}'?" if close else f"; known keys: {', '.join(fields)}"
             raise FastganError(f"{where}: unknown key '{key}'{hint}")
-        kind = fields[key].type
-        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        if fields[key].type is float and isinstance(values[key], str):
+            with contextlib.suppress(ValueError):  # YAML takes 6e-4, which has no point, for text
+                values[key] = float(values[key])
+        value = values[key]
+        if not fits(value, fields[key].type):
+            raise FastganError(f"{where}: {key} is {value!r}, which is not of type {name_of(fields[key].type)}")
+        if fields[key].type is float:
             values[key] = float(value)
-        elif isinstance(kind, type) and type(value) is not kind:
-            raise FastganError(f"{where}: {key} is {value!r}, which is not of type {kind.__name__}")
         if key in CHOICES and value not in CHOICES[key]:
             raise FastganError(f"{where}: {key} is '{value}'; choose one of {', '.join(CHOICES[key])}")
     try:
@@ -96,7 +115,7 @@ def from_dict(values: Any, where: str = "recipe") -> Recipe:
     if not isinstance(values, dict) or not isinstance(values.get("phases"), list) or not values["phases"]:
         raise FastganError(f"{where}: 'phases' must list at least one phase with steps, size and batch")
     values = dict(values)
-    values["phases"] = [build(Phase, dict(p), f"{where}: phases[{i}]") for i, p in enumerate(values["phases"])]
+    values["phases"] = [build(Phase, p, f"{where}: phases[{i}]") for i, p in enumerate(values["phases"])]
     recipe = build(Recipe, values, where)
     for i, phase in enumerate(recipe.phases):
         if min(phase.steps, phase.batch, phase.frames) < 1 or phase.size < STRIDE or phase.size % STRIDE:

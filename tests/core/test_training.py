@@ -88,7 +88,11 @@ def test_the_rate_rises_and_falls(values, tmp_path):
         ({"schedul": "cosine"}, "did you mean 'schedule'"),
         ({"schedule": "steps"}, "choose one of cosine"),
         ({"lr": "fast"}, "lr is 'fast'"),
+        ({"warmup": True}, "warmup is True"),
+        ({"stills": {"shapes": "much"}}, r"not of type dict\[str, float\]"),
+        ({"betas": 0.9}, r"not of type list\[float\]"),
         ({"phases": []}, "at least one phase"),
+        ({"phases": [3]}, "expected keys and values, got int"),
         ({"phases": [{"steps": 1, "size": 50, "batch": 1}]}, "multiple of 32"),
         ({"phases": [{"steps": 1, "batch": 1}]}, "size"),
         ({"davis": "", "stills": {}}, "no data"),
@@ -105,6 +109,7 @@ def test_recipes_from_files(values, tmp_path):
     path = tmp_path / "recipe.yaml"
     path.write_text(json.dumps(values))  # JSON is YAML
     assert load_recipe(path, ["lr=0.5", "schedule=polynomial"]).lr == 0.5
+    assert load_recipe(path, ["lr=6e-4"]).lr == 6e-4
     with pytest.raises(FastganError, match="key=value"):
         load_recipe(path, ["lr"])
     with pytest.raises(FastganError, match="no such recipe"):
