@@ -10,6 +10,7 @@ READY := $(VENV)/.ready
 
 # The environment has a ROS of its own from PyPI; a sourced one must not leak into it.
 unexport PYTHONPATH LD_LIBRARY_PATH AMENT_PREFIX_PATH COLCON_PREFIX_PATH ROS_DISTRO ROS_VERSION
+unexport RMW_IMPLEMENTATION FASTRTPS_DEFAULT_PROFILES_FILE FASTDDS_DEFAULT_PROFILES_FILE ROS_DISCOVERY_SERVER PYTHONHOME
 
 .PHONY: demo test install clean
 
@@ -25,6 +26,9 @@ install: $(READY)
 $(READY): requirements.txt requirements-dev.txt setup.py $(wildcard fastgan_interfaces/*.* fastgan_interfaces/*/*)
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' || \
 	  { echo "Python 3.10, 3.11 or 3.12 is needed (rclpy's wheels); try: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@command -v g++ >/dev/null || { echo "No C++ compiler; run: sudo apt install g++ python3-dev"; exit 1; }
+	@$(PYTHON) -c 'import os, sys, sysconfig as s; sys.exit(not os.path.exists(s.get_path("include") + "/Python.h"))' || \
+	  { echo "No Python headers; run: sudo apt install python3-dev"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "No venv module; run: sudo apt install python3-venv"; exit 1; }
 	$(BIN)/python -m pip install --upgrade pip
 	$(BIN)/python -m pip install -r requirements-dev.txt

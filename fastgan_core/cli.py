@@ -33,31 +33,39 @@ def track(args: argparse.Namespace) -> None:
     from fastgan_core.video import VideoWriter, open_source
 
     source, reference = open_source(args.input), read_mask(args.mask)
+    for place in filter(None, (args.output, args.overlay)):
+        if place.resolve() == Path(args.input).resolve():
+            raise FastganError(f"{place}: is the input, which would be overwritten; choose another place")
+    if args.mask_frame < 0:
+        raise FastganError(f"--mask-frame {args.mask_frame}: the first frame is 0")
     tracker = make_tracker(args)
     args.output.mkdir(parents=True, exist_ok=True)
     writer = VideoWriter(args.overlay, source.fps) if args.overlay else None
-    started = 0
+    read = written = 0
     try:
-        for number, (name, frame) in enumerate(tqdm(source, total=len(source) or None, unit="frame")):
-            if number < args.mask_frame:
+        for name, frame in tqdm(source, total=len(source) or None, unit="frame"):
+            read += 1
+            if read <= args.mask_frame:
                 continue
-            if number == args.mask_frame:
+            if not written:
                 tracker.set_reference(frame, reference)
                 labels = reference
             else:
                 labels = tracker.step(frame).labels
-            started += 1
             write_mask(args.output / f"{name}.png", labels)
+            written += 1
             if writer:
                 writer.write(overlay(frame, labels))
+        if not written:
+            raise FastganError(f"--mask-frame {args.mask_frame}: {args.input} has {read} frames; the first is 0")
+        if read < len(source):
+            print(f"{args.input}: {read} of {len(source)} frames could be read; is it cut off?", file=sys.stderr)
     except KeyboardInterrupt:
         print("stopped; the masks so far are kept", file=sys.stderr)
     finally:
         if writer:
             writer.close()
-    if not started:
-        raise FastganError(f"--mask-frame {args.mask_frame}: {args.input} has fewer frames; the first is 0")
-    print(f"{started} masks in {args.output}" + (f", overlay in {args.overlay}" if args.overlay else ""))
+    print(f"{written} masks in {args.output}" + (f", overlay in {args.overlay}" if args.overlay else ""))
 
 
 def train(args: argparse.Namespace) -> None:
@@ -74,6 +82,8 @@ def evaluate(args: argparse.Namespace) -> None:
     from fastgan_core.evaluation import evaluate as run
 
     sequences = davis_sequences(args.root, args.split)
+    if args.json and not args.json.absolute().parent.is_dir():
+        raise FastganError(f"--json {args.json}: there is no folder {args.json.parent}")
     tracker = make_tracker(args)
     names = ("J-Mean", "J-Recall", "J-Decay", "F-Mean", "F-Recall", "F-Decay")
     print(f"{'sequence':20}" + "".join(f"{n:>10}" for n in names) + f"{'fps':>8}")
@@ -103,7 +113,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("recipe", type=Path, help="YAML file, see training/configs")
     sub.add_argument("--output", type=Path, required=True, help="run folder; an interrupted run goes on from it")
     sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a value of the recipe")
-    sub.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    sub.add_argument("--device", default="auto", help=DEVICE_HELP)
     sub.set_defaults(run=train)
 
     sub = commands.add_parser("evaluate", help=evaluate.__doc__, description=evaluate.__doc__)
@@ -119,7 +129,7 @@ def main() -> None:
     args = parser().parse_args()
     try:
         args.run(args)
-    except FastganError as error:
+    except (FastganError, OSError) as error:  # OSErrors name their file
         print(f"fastgan: {error}", file=sys.stderr)
         sys.exit(2)
 

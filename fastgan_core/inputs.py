@@ -3,9 +3,8 @@
 import numpy as np
 
 from fastgan_core.errors import FastganError
+from fastgan_core.masks import MAX_ID
 from fastgan_core.model import STRIDE
-
-MAX_ID = 65535
 
 
 def network_size(size: tuple[int, int], side: int) -> tuple[int, int]:

@@ -8,6 +8,8 @@ from PIL import Image
 
 from fastgan_core.errors import FastganError
 
+MAX_ID = 65535
+
 
 def davis_palette(count: int = 256) -> np.ndarray:
     """The colour map of PASCAL VOC and DAVIS, ``(count, 3) uint8 RGB``: bits of the id spread over the channels."""
@@ -38,18 +40,18 @@ def read_mask(path: str | Path) -> np.ndarray:
             labels = np.array(picture)
     except FileNotFoundError:
         raise FastganError(f"{path}: there is no such mask file") from None
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise FastganError(f"{path}: cannot be read as a mask ({error}); save it as PNG") from None
     if labels.ndim == 3:
-        colours = labels[..., :3]
+        colours = labels[..., : 1 if labels.shape[2] == 2 else 3]  # without alpha
         if not (colours == colours[..., :1]).all():
             raise FastganError(
                 f"{path}: is a colour picture; a mask is a palette or grey PNG with 0 = background and the "
                 "object's id elsewhere"
             )
         labels = colours[..., 0]
-    if labels.dtype == bool:
-        return labels.astype(np.uint8)
+    if labels.dtype.kind == "f" or labels.min(initial=0) < 0 or labels.max(initial=0) > MAX_ID:
+        raise FastganError(f"{path}: holds fractions or values outside of 0 to {MAX_ID}; save ids as 8- or 16-bit PNG")
     labels = labels.astype(np.uint8 if labels.max(initial=0) < 256 else np.uint16)
     return binary_to_one(labels)
 

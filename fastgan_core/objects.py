@@ -58,3 +58,21 @@ def aggregate(logits: torch.Tensor) -> torch.Tensor:
     """
     background = torch.zeros_like(logits[:1])
     return torch.cat([background, logits]).softmax(dim=0)[1:]
+
+
+def winners(masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Which object is the likeliest at each pixel of ``(N, h, w)``, and whether it is likelier than the background.
+
+    Returns:
+        index ``(h, w)`` in 0 .. N - 1 and inside ``(h, w) bool``.
+    """
+    best, index = masks.max(dim=0)
+    return index, best > 1 - masks.sum(dim=0)
+
+
+def mask_scores(masks: torch.Tensor) -> list[float]:
+    """Mean probability of each object over the pixels that it wins; 0 for one that wins none. ``(N, 1, h, w)``."""
+    masks = masks[:, 0]
+    index, inside = winners(masks)
+    won = torch.stack([(index == n) & inside for n in range(len(masks))]).float()
+    return ((masks * won).sum(dim=(1, 2)) / won.sum(dim=(1, 2)).clamp(min=1)).tolist()

@@ -14,7 +14,7 @@ from fastgan_core.errors import FastganError
 from fastgan_core.inputs import check_frame, check_labels, network_size
 from fastgan_core.masks import bounding_box
 from fastgan_core.model import STRIDE, FaSTGAN
-from fastgan_core.objects import Objects, aggregate
+from fastgan_core.objects import Objects, aggregate, mask_scores, winners
 from fastgan_core.weights import load_weights
 
 
@@ -23,7 +23,7 @@ class TrackedObject:
     """One object in one frame."""
 
     id: int
-    score: float  # mean probability inside the object's mask, 0 to 1
+    score: float  # mean probability over the object's pixels, 0 to 1; 0 when it has none
     area: int  # pixels of the input image; 0 when lost
     box: tuple[int, int, int, int]  # x, y, width, height in pixels; zeros when lost
     state: str  # "tracked" | "lost"
@@ -158,7 +158,7 @@ class Tracker:
             logits, memory = self._model(image, objects.previous, objects.reference, objects.memory)
             masks = aggregate(logits.float())
             self._objects = Objects(objects.ids, objects.reference, masks.to(self._dtype), memory)
-            scores = self._scores(masks)
+            scores = mask_scores(masks)
             found = [n for n, score in enumerate(scores) if score >= self.lost_threshold]
             labels = self._labels(masks, found, objects.ids, frame.shape[:2])
         return Tracked(labels, describe(labels, objects.ids, scores, found), epoch)
@@ -190,22 +190,13 @@ class Tracker:
         image = F.interpolate(image, size=self.size, mode="bilinear", antialias=True, align_corners=False)
         return image.float().div(255).to(self._dtype).contiguous(memory_format=torch.channels_last)
 
-    @staticmethod
-    def _scores(masks: torch.Tensor) -> list[float]:
-        """Mean probability inside each mask, at the network's size; 0 for an empty one."""
-        inside = (masks > 0.5).float()
-        total = (masks * inside).sum(dim=(1, 2, 3)) / inside.sum(dim=(1, 2, 3)).clamp(min=1)
-        return total.tolist()
-
     def _labels(self, masks: torch.Tensor, found: list[int], ids: tuple[int, ...], size) -> np.ndarray:
         """Label image at the frame's size; soft masks are enlarged before the decision, for smooth contours."""
         kind = np.uint8 if max(ids) < 256 else np.uint16
         if not found:
             return np.zeros(size, kind)
         masks = F.interpolate(masks[found], size=tuple(size), mode="bilinear", align_corners=False)[:, 0]
-        best, index = masks.max(dim=0)
-        # The object wins where it is likelier than the background, which has the rest.
-        inside = best > 1 - masks.sum(dim=0)
+        index, inside = winners(masks)
         table = torch.tensor([ids[n] for n in found], dtype=torch.int32, device=masks.device)
         return torch.where(inside, table[index], 0).cpu().numpy().astype(kind)
 

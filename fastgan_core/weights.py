@@ -63,9 +63,10 @@ def load_weights(path: str | Path = "") -> tuple[FaSTGAN, WeightsInfo]:
     Raises:
         FastganError: the file is missing, truncated, foreign, or does not fit its variant.
     """
-    path = Path(path) if path else SHIPPED
+    shipped, path = not path, Path(path) if path else SHIPPED
     if not path.is_file():
-        raise FastganError(f"weights: there is no file {path}; leave it empty for the weights that ship")
+        hint = "the installation is incomplete" if shipped else "leave it empty for the weights that ship"
+        raise FastganError(f"weights: there is no file {path}; {hint}")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}

@@ -72,7 +72,7 @@ def davis_sequences(root: Path, split: str, resolution: str = "480p") -> list[Se
     if not lists:
         raise FastganError(f"{root}: no ImageSets/*/{split}.txt there; is this a DAVIS folder?")
     names = []
-    for line in lists[-1].read_text().splitlines():
+    for line in lists[-1].read_text(errors="replace").splitlines():
         if line.strip():
             first = line.split()[0]
             names.append(Path(first).parent.name if first.startswith("/") else first)
@@ -84,6 +84,8 @@ def davis_sequences(root: Path, split: str, resolution: str = "480p") -> list[Se
         if not frames:
             raise FastganError(f"{root}: sequence '{name}' of {split}.txt has no annotated frames")
         sequences.append(Sequence(name, frames))
+    if not sequences:
+        raise FastganError(f"{lists[-1]}: lists no sequences")
     return sequences
 
 

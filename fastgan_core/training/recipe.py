@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import difflib
+import math
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,6 +71,26 @@ CHOICES = {
 }
 
 
+RANGES = {
+    "steps": (1, math.inf),
+    "batch": (1, math.inf),
+    "frames": (1, math.inf),
+    "video_share": (0, 1),
+    "preload": (0, 4096),
+    "lr": (0, 10),
+    "encoder_lr": (0, 10),
+    "weight_decay": (0, 1),
+    "warmup": (0, math.inf),
+    "balance": (0, 1),
+    "dice": (0, math.inf),
+    "clip_gradient": (0, math.inf),
+    "ema": (0, 1),
+    "workers": (0, 64),
+    "save_every": (1, math.inf),
+    "seed": (0, 2**31),
+}
+
+
 def name_of(kind: Any) -> str:
     """How a field's type is called in a message: ``float``, ``dict[str, float]``."""
     return str(kind) if typing.get_origin(kind) else kind.__name__
@@ -79,8 +100,14 @@ def fits(value: Any, kind: Any) -> bool:
     """Whether a YAML value can stand for a field of this type; an integer can for a float, true cannot for 1."""
     origin = typing.get_origin(kind)
     if origin:
-        members = value.values() if isinstance(value, dict) else value
-        return type(value) is origin and all(fits(member, typing.get_args(kind)[-1]) for member in members)
+        if type(value) is not origin:
+            return False
+        columns = (value.keys(), value.values()) if origin is dict else (value,)
+        return all(
+            fits(member, wanted)
+            for column, wanted in zip(columns, typing.get_args(kind), strict=True)
+            for member in column
+        )
     return type(value) is kind or (kind is float and type(value) is int)
 
 
@@ -102,6 +129,9 @@ def build(cls: type, values: Any, where: str):
             raise FastganError(f"{where}: {key} is {value!r}, which is not of type {name_of(fields[key].type)}")
         if fields[key].type is float:
             values[key] = float(value)
+        low, high = RANGES.get(key, (-math.inf, math.inf))
+        if key in RANGES and not low <= values[key] <= high:
+            raise FastganError(f"{where}: {key} is {value}; it must lie between {low} and {high}")
         if key in CHOICES and value not in CHOICES[key]:
             raise FastganError(f"{where}: {key} is '{value}'; choose one of {', '.join(CHOICES[key])}")
     try:
@@ -118,12 +148,12 @@ def from_dict(values: Any, where: str = "recipe") -> Recipe:
     values["phases"] = [build(Phase, p, f"{where}: phases[{i}]") for i, p in enumerate(values["phases"])]
     recipe = build(Recipe, values, where)
     for i, phase in enumerate(recipe.phases):
-        if min(phase.steps, phase.batch, phase.frames) < 1 or phase.size < STRIDE or phase.size % STRIDE:
-            raise FastganError(
-                f"{where}: phases[{i}]: steps, batch and frames start at 1, size is a multiple of {STRIDE}"
-            )
-    if not recipe.davis and not recipe.stills:
-        raise FastganError(f"{where}: no data; set 'davis' or 'stills_root' and 'stills'")
+        if phase.size < STRIDE or phase.size % STRIDE:
+            raise FastganError(f"{where}: phases[{i}]: size is {phase.size}, which is not a multiple of {STRIDE}")
+    if len(recipe.betas) != 2:
+        raise FastganError(f"{where}: betas is {recipe.betas}; Adam takes two, such as [0.9, 0.999]")
+    if not recipe.davis and not any(weight > 0 for weight in recipe.stills.values()):
+        raise FastganError(f"{where}: no data; set 'davis', or 'stills_root' and 'stills' with weights over 0")
     return recipe
 
 
@@ -131,13 +161,13 @@ def load_recipe(path: str | Path, overrides: list[str] = ()) -> Recipe:
     """Read a YAML recipe; ``overrides`` are ``key=value`` with YAML values."""
     try:
         values = yaml.safe_load(Path(path).read_text())
+        for override in overrides:
+            key, found, value = override.partition("=")
+            if not found or not isinstance(values, dict):
+                raise FastganError(f"--set {override}: write it as key=value")
+            values[key] = yaml.safe_load(value)
     except FileNotFoundError:
         raise FastganError(f"{path}: there is no such recipe") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise FastganError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    for override in overrides:
-        key, found, value = override.partition("=")
-        if not found or not isinstance(values, dict):
-            raise FastganError(f"--set {override}: write it as key=value")
-        values[key] = yaml.safe_load(value)
     return from_dict(values, str(path))

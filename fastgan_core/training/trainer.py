@@ -8,11 +8,13 @@ from pathlib import Path
 
 import cv2
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch.utils.data import DataLoader
 
 from fastgan_core.data.clips import ClipDataset
 from fastgan_core.data.folders import Preloaded, Sequence, davis_sequences, still_pairs
+from fastgan_core.device import choose_device
 from fastgan_core.errors import FastganError
 from fastgan_core.losses import balanced_cross_entropy, dice_loss
 from fastgan_core.model import VARIANTS, FaSTGAN
@@ -51,10 +53,18 @@ def build_model(recipe: Recipe) -> FaSTGAN:
     else:
         model = FaSTGAN(recipe.variant, imagenet=recipe.backbone == "imagenet")
         if recipe.backbone not in ("", "imagenet"):
-            missing = model.encoder.load_state_dict(load_file(recipe.backbone), strict=False)
-            if missing.unexpected_keys or set(missing.missing_keys) != {"conv1_mask.weight"}:
-                raise FastganError(f"backbone: {recipe.backbone} is not a {recipe.variant} of training/backbone.py")
-    model.frozen_batchnorm = recipe.freeze_batchnorm
+            try:
+                missing = model.encoder.load_state_dict(load_file(recipe.backbone), strict=False)
+                fits = not missing.unexpected_keys and set(missing.missing_keys) == {"conv1_mask.weight"}
+            except (OSError, SafetensorError, RuntimeError):
+                fits = False
+            if not fits:
+                raise FastganError(
+                    f"backbone: {recipe.backbone} is missing or not a {recipe.variant}; make it with "
+                    "training/backbone.py, or set backbone to 'imagenet' or ''"
+                )
+    # Statistics that were never learnt are not worth freezing.
+    model.frozen_batchnorm = recipe.freeze_batchnorm and bool(recipe.backbone or recipe.init)
     return model.to(memory_format=torch.channels_last)
 
 
@@ -65,19 +75,20 @@ class Trainer:
     ``state.safetensors`` (to resume) and ``weights.safetensors`` (to track with).
     """
 
-    def __init__(self, recipe: Recipe, output: Path, device: str = "cpu"):
-        self.recipe, self.output, self.device = recipe, output, torch.device(device)
+    def __init__(self, recipe: Recipe, output: Path, device: str = "auto"):
+        self.recipe, self.output, self.device = recipe, output, choose_device(device)
         output.mkdir(parents=True, exist_ok=True)
+        self._check_same_recipe()
         (output / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1))
         torch.manual_seed(recipe.seed)
         # Loaders are forked, and a forked OpenCV waits for ever for threads that its parent had.
         cv2.setNumThreads(1)
         self.sequences = davis_sequences(Path(recipe.davis), recipe.davis_split) if recipe.davis else []
         self.stills = [(still_pairs(Path(recipe.stills_root) / n), w) for n, w in recipe.stills.items() if w > 0]
+        self.model = build_model(recipe).to(self.device).train()
         if recipe.preload:
             self.sequences = [Sequence(s.name, tuple(self._preload(s.frames))) for s in self.sequences]
             self.stills = [(self._preload(pairs), weight) for pairs, weight in self.stills]
-        self.model = build_model(recipe).to(self.device).train()
         self.average = {k: v.detach().clone().float() for k, v in self.model.state_dict().items()}
         engine = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
         groups = [
@@ -190,11 +201,27 @@ class Trainer:
         save_file(state, partial, {"step": str(self.step)})
         partial.replace(self.output / "state.safetensors")
 
+    def _check_same_recipe(self) -> None:
+        """A run is one recipe from its first step to its last; only what changes no result may change."""
+        file = self.output / "recipe.json"
+        if not (self.output / "state.safetensors").exists() or not file.exists():
+            return
+        before, now = json.loads(file.read_text()), json.loads(json.dumps(asdict(self.recipe)))
+        changed = [k for k in now if now[k] != before.get(k) and k not in ("workers", "save_every")]
+        if changed:
+            raise FastganError(
+                f"{self.output} holds a run with another recipe ({', '.join(changed)} differ); "
+                "choose another --output, or set them back"
+            )
+
     def _resume(self) -> None:
         path = self.output / "state.safetensors"
         if not path.exists():
             return
-        state = load_file(path, device=str(self.device))
+        try:
+            state = load_file(path, device=str(self.device))
+        except (OSError, SafetensorError) as error:
+            raise FastganError(f"{path} is damaged ({error}); remove it to start anew") from None
         self.model.load_state_dict({k[6:]: v for k, v in state.items() if k.startswith("model.")})
         self.average = {k[8:]: v for k, v in state.items() if k.startswith("average.")}
         moments: dict[int, dict[str, torch.Tensor]] = {}

@@ -59,7 +59,9 @@ def test_track_from_a_later_frame(monkeypatch, clip, tmp_path):
         ({"--weights": "none.safetensors"}, "there is no file none.safetensors"),
         ({"--device": "cuda:77"}, "cuda:77"),
         ({"--size": "100"}, "multiple of 32"),
-        ({"--mask-frame": "99"}, "has fewer frames"),
+        ({"--mask-frame": "99"}, "has 12 frames"),
+        ({"--mask-frame": "-1"}, "the first frame is 0"),
+        ({"--device": "cuda:"}, "not known"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(monkeypatch, capsys, clip, tmp_path, change, words):
@@ -70,6 +72,33 @@ def test_bad_input_is_one_sentence_and_exit_code_2(monkeypatch, capsys, clip, tm
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("fastgan: ")
     assert words in error
+
+
+def test_the_input_is_never_overwritten(monkeypatch, capsys, clip, tmp_path):
+    frames, mask = clip / "frames", clip / "first.png"
+    assert fastgan(monkeypatch, "track", frames, "--mask", mask, "--output", clip / "frames" / ".") == 2
+    assert "would be overwritten" in capsys.readouterr().err
+    assert len(list(frames.iterdir())) == 12
+
+
+def test_places_that_cannot_be_written(monkeypatch, capsys, clip, tmp_path):
+    (tmp_path / "file").write_text("")
+    arguments = ("--mask", clip / "first.png", "--output", tmp_path / "file", "--size", 64)
+    assert fastgan(monkeypatch, "track", clip / "frames", *arguments) == 2
+    assert str(tmp_path / "file") in capsys.readouterr().err
+
+
+def test_a_video_that_is_cut_off_is_tracked_as_far_as_it_goes(monkeypatch, capsys, clip, scene, tmp_path):
+    path = tmp_path / "clip.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (320, 240))
+    for i in range(20):
+        writer.write(scene[i][0][..., ::-1])
+    writer.release()
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    arguments = ("--mask", clip / "first.png", "--output", tmp_path / "out", "--size", 64)
+    assert fastgan(monkeypatch, "track", path, *arguments) == 0
+    assert "of 20 frames could be read" in capsys.readouterr().err
+    assert 5 <= len(list((tmp_path / "out").iterdir())) < 15
 
 
 def test_a_mask_of_another_size_is_refused(monkeypatch, capsys, clip, tmp_path):

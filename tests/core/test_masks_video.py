@@ -39,6 +39,19 @@ def test_grey_saved_as_rgb_is_accepted_and_colours_are_not(tmp_path):
         read_mask(tmp_path / "colour.png")
 
 
+def test_masks_that_are_not_ids(tmp_path):
+    Image.fromarray(np.full((4, 4), 0.6, np.float32)).save(tmp_path / "fraction.tiff")
+    Image.fromarray(np.full((4, 4), 70000, np.int32)).save(tmp_path / "large.tiff")
+    for name in ("fraction.tiff", "large.tiff"):
+        with pytest.raises(FastganError, match="fractions or values outside"):
+            read_mask(tmp_path / name)
+
+
+def test_alpha_is_no_colour(tmp_path):
+    Image.fromarray(np.dstack([LABELS, np.full_like(LABELS, 255)]), mode="LA").save(tmp_path / "la.png")
+    assert (read_mask(tmp_path / "la.png") == LABELS).all()
+
+
 def test_masks_that_cannot_be_read(tmp_path):
     with pytest.raises(FastganError, match="no such mask file"):
         read_mask(tmp_path / "none.png")

@@ -46,6 +46,29 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(values, tmp_path):
         torch.testing.assert_close(whole[name], parts[name], rtol=1e-5, atol=1e-6, msg=name)
 
 
+def test_a_run_is_one_recipe(values, tmp_path):
+    Trainer(from_dict(values), tmp_path).save()
+    with pytest.raises(FastganError, match=r"another recipe \(lr differ"):
+        Trainer(from_dict(values | {"lr": 0.5}), tmp_path)
+    Trainer(from_dict(values | {"workers": 1}), tmp_path)  # changes no result
+    state = tmp_path / "state.safetensors"
+    state.write_bytes(state.read_bytes()[:1000])
+    with pytest.raises(FastganError, match="damaged"):
+        Trainer(from_dict(values), tmp_path)
+
+
+def test_batchnorm_is_frozen_only_where_it_has_learnt_something(values, tmp_path):
+    assert not Trainer(from_dict(values), tmp_path / "scratch").model.frozen_batchnorm
+    Trainer(from_dict(values), tmp_path / "run").save()
+    values |= {"init": str(tmp_path / "run" / "weights.safetensors")}
+    assert Trainer(from_dict(values), tmp_path / "tuned").model.frozen_batchnorm
+
+
+def test_a_backbone_that_is_none(values, tmp_path):
+    with pytest.raises(FastganError, match=r"training/backbone\.py"):
+        Trainer(from_dict(values | {"backbone": "none.safetensors"}), tmp_path)
+
+
 def test_the_run_folder_says_how_it_was_made_and_holds_weights(values, tmp_path):
     recipe = from_dict(values)
     Trainer(recipe, tmp_path).run()
@@ -92,6 +115,11 @@ def test_the_rate_rises_and_falls(values, tmp_path):
         ({"stills": {"shapes": "much"}}, r"not of type dict\[str, float\]"),
         ({"betas": 0.9}, r"not of type list\[float\]"),
         ({"phases": []}, "at least one phase"),
+        ({"save_every": 0}, "save_every is 0"),
+        ({"stills": {2017: 1}}, r"not of type dict"),
+        ({"betas": [0.9]}, "betas"),
+        ({"seed": -1}, "seed is -1"),
+        ({"davis": "", "stills": {"shapes": 0}}, "weights over 0"),
         ({"phases": [3]}, "expected keys and values, got int"),
         ({"phases": [{"steps": 1, "size": 50, "batch": 1}]}, "multiple of 32"),
         ({"phases": [{"steps": 1, "batch": 1}]}, "size"),
