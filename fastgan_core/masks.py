@@ -25,8 +25,11 @@ def davis_palette(count: int = 256) -> np.ndarray:
 PALETTE = davis_palette()
 
 
-def read_mask(path: str | Path) -> np.ndarray:
+def read_mask(path: str | Path, keep_binary: bool = False) -> np.ndarray:
     """A label image from a palette, grey or binary PNG.
+
+    Args:
+        keep_binary: leave a binary mask at 0 and 255, for somebody else to choose its id.
 
     Returns:
         ``(H, W) uint8`` (``uint16`` for 16-bit files). A mask of 0 and 255 alone is
@@ -52,8 +55,10 @@ def read_mask(path: str | Path) -> np.ndarray:
         labels = colours[..., 0]
     if labels.dtype.kind == "f" or labels.min(initial=0) < 0 or labels.max(initial=0) > MAX_ID:
         raise FastganError(f"{path}: holds fractions or values outside of 0 to {MAX_ID}; save ids as 8- or 16-bit PNG")
+    if labels.dtype == bool:
+        labels = labels.astype(np.uint8) * 255
     labels = labels.astype(np.uint8 if labels.max(initial=0) < 256 else np.uint16)
-    return binary_to_one(labels)
+    return labels if keep_binary else binary_to_one(labels)
 
 
 def binary_to_one(labels: np.ndarray) -> np.ndarray:

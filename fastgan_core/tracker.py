@@ -59,7 +59,7 @@ class Tracker:
         model: FaSTGAN,
         device: str = "auto",
         precision: str = "auto",
-        size: int = 256,
+        size: int = 384,
         max_objects: int = 32,
     ):
         if size % STRIDE or not STRIDE <= size <= 2048:

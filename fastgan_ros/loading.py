@@ -15,7 +15,7 @@ def load_tracker(settings):
         raise FastganError(
             f"The model cannot be loaded because a Python package is missing ({error}). The node runs in "
             f"{sys.executable}; install the package there, for example "
-            f"'{sys.executable} -m pip install torch torchvision'."
+            f"'{sys.executable} -m pip install torch torchvision safetensors'."
         ) from error
     try:
         tracker = Tracker.from_weights(

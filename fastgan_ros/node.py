@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+import threading
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
@@ -42,6 +43,8 @@ class TrackerNode(LifecycleNode):
         self.add_on_set_parameters_callback(self._on_parameters)
         self.tally, self.console = Tally(), Console(self.get_logger())
         self._complained = False
+        # Held by whoever looks at the tracker, so that none of its memory is in use when it is released.
+        self._looking = threading.Lock()
         self._health = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._answers = Services(self, self.active, lambda: self.settings)
         self._transitions = one_transition_at_a_time(self)
@@ -126,15 +129,18 @@ class TrackerNode(LifecycleNode):
                 self.trigger_activate()
 
     def _halt(self) -> int:
-        camera, worker, tracker = self.camera, self.worker, self.tracker
-        self.camera = self.worker = self.tracker = None
-        if camera is not None:
-            camera.stop()
-        if worker is not None:
-            worker.stop()
-        count = len(tracker.ids) if tracker is not None else 0
-        del camera, worker, tracker
-        release_memory()
+        with self._looking:
+            camera, worker, tracker = self.camera, self.worker, self.tracker
+            self.camera = self.worker = self.tracker = None
+            try:
+                if camera is not None:
+                    camera.stop()
+            finally:
+                if worker is not None:
+                    worker.stop()
+            count = len(tracker.ids) if tracker is not None else 0
+            del camera, worker, tracker
+            release_memory()
         return count
 
     def _tear_down(self) -> None:
@@ -158,9 +164,9 @@ class TrackerNode(LifecycleNode):
             if problem:
                 return SetParametersResult(successful=False, reason=problem)
         self.settings = dataclasses.replace(self.settings, **changes)
-        tracker = self.tracker
-        if tracker is not None:
-            tracker.lost_threshold = self.settings.lost_threshold
+        with self._looking:
+            if self.tracker is not None:
+                self.tracker.lost_threshold = self.settings.lost_threshold
         return SetParametersResult(successful=True)
 
     def _review(self) -> None:
@@ -178,7 +184,8 @@ class TrackerNode(LifecycleNode):
             self._complained = False
 
     def _diagnose(self) -> None:
-        array = DiagnosticArray(status=[diagnostics.describe(self)])
+        with self._looking:
+            array = DiagnosticArray(status=[diagnostics.describe(self)])
         array.header.stamp = self.get_clock().now().to_msg()
         self._health.publish(array)
 

@@ -4,7 +4,7 @@ import numpy as np
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image, RegionOfInterest
 
-from fastgan_core.masks import overlay
+from fastgan_core.masks import PALETTE, overlay
 from fastgan_interfaces.msg import TrackedObject, TrackedObjects
 from fastgan_ros.images import to_msg
 
@@ -15,7 +15,7 @@ _STATES = {"tracked": TrackedObject.STATE_TRACKED, "lost": TrackedObject.STATE_L
 
 
 class Outputs:
-    """The three publishers of a lifecycle node; silent unless the node is active.
+    """The publishers of a lifecycle node; silent unless the node is active.
 
     `settings` is called for the current values of `mask_encoding` and `overlay_alpha`.
     """
@@ -25,6 +25,8 @@ class Outputs:
         self._settings = settings
         self.mask = node.create_lifecycle_publisher(Image, "~/mask", OUTPUT_QOS)
         self.overlay = node.create_lifecycle_publisher(Image, "~/overlay", OUTPUT_QOS)
+        # rviz shows mono8 as it is, and ids are all but black there.
+        self.mask_color = node.create_lifecycle_publisher(Image, "~/mask_color", OUTPUT_QOS)
         self.objects = node.create_lifecycle_publisher(TrackedObjects, "~/objects", OUTPUT_QOS)
 
     def compose(self, frame, tracked) -> list:
@@ -40,6 +42,8 @@ class Outputs:
         if self.overlay.get_subscription_count():
             painted = overlay(frame.rgb, tracked.labels, settings.overlay_alpha)
             messages.append((self.overlay, to_msg(painted, "rgb8", frame.header)))
+        if self.mask_color.get_subscription_count():
+            messages.append((self.mask_color, to_msg(PALETTE[tracked.labels & 255], "rgb8", frame.header)))
         return messages
 
     def publish(self, messages: list) -> None:
@@ -49,7 +53,7 @@ class Outputs:
 
     def destroy(self) -> None:
         """Remove the publishers from the node."""
-        for publisher in (self.mask, self.overlay, self.objects):
+        for publisher in (self.mask, self.mask_color, self.overlay, self.objects):
             self._node.destroy_lifecycle_publisher(publisher)
 
 

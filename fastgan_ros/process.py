@@ -19,6 +19,14 @@ from rclpy.signals import SignalHandlerOptions
 
 from fastgan_core.errors import FastganError
 
+_NOTHING_TO_DO = (
+    ConditionReachedException,
+    ExternalShutdownException,
+    InvalidHandle,
+    ShutdownException,
+    TimeoutException,
+)
+
 
 class PatientExecutor(Executor):
     """Runs callbacks in a pool of threads, outlives their exceptions, and can wait for them to end.
@@ -31,15 +39,20 @@ class PatientExecutor(Executor):
         super().__init__(context=context)
         self._logger = logger
         self._pool = ThreadPoolExecutor(threads)
+        # Without it, a callback that waits for a thread would be found ready, and handed over, again and again.
+        self._free = threading.BoundedSemaphore(threads)
 
     def spin_once(self, timeout_sec: float | None = None) -> None:
         """Wait for one callback and hand it to the pool."""
+        self._free.acquire()
         try:
             task, _, _ = self.wait_for_ready_callbacks(timeout_sec)
-        except (ConditionReachedException, ExternalShutdownException, ShutdownException, TimeoutException):
-            return
-        except InvalidHandle:  # something was destroyed while it was being waited for
-            return
+        except BaseException as error:
+            self._free.release()
+            # An InvalidHandle was destroyed while it was being waited for.
+            if isinstance(error, _NOTHING_TO_DO):
+                return
+            raise
         self._pool.submit(self._execute, task)
 
     def interrupt(self) -> None:
@@ -52,9 +65,13 @@ class PatientExecutor(Executor):
         self.shutdown()
 
     def _execute(self, task) -> None:
-        task()
+        try:
+            task()
+        finally:
+            self._free.release()
         error = task.exception() if task.done() else None
-        if error is not None:
+        # Humble lets a message arrive for a subscription that was destroyed meanwhile.
+        if error is not None and not isinstance(error, InvalidHandle):
             lines = "".join(traceback.format_exception(error))
             self._logger.error(f"A callback failed; the node goes on.\n{lines}")
 
@@ -99,6 +116,8 @@ def run(make_node, args: list[str] | None = None) -> int:
 
 def spin(executor: PatientExecutor, stop: threading.Event) -> None:
     """Execute callbacks until `stop` is set or the executor's context ends."""
-    while not stop.is_set() and executor.context.ok():
-        executor.spin_once()
-    stop.set()
+    try:
+        while not stop.is_set() and executor.context.ok():
+            executor.spin_once()
+    finally:  # whatever ended it: a process that answers nothing must not stay
+        stop.set()

@@ -12,6 +12,8 @@ from fastgan_interfaces.srv import RemoveObjects, SetReferenceMask
 from fastgan_ros.images import to_labels, to_rgb
 from fastgan_ros.worker import Frame
 
+NO_IMAGE = "No image has arrived yet"
+
 _MODES = {SetReferenceMask.Request.MODE_REPLACE: "replace", SetReferenceMask.Request.MODE_ADD: "add"}
 
 
@@ -88,7 +90,7 @@ class Services:
         frame = worker.newest()
         if frame is None:
             raise FastganError(
-                f"No image has arrived yet on {self._topic_of_images}: start the camera, or attach the image "
+                f"{NO_IMAGE} on {self._topic_of_images}: start the camera, or attach the image "
                 "that the mask was drawn on."
             )
         return frame

@@ -17,6 +17,7 @@ from fastgan_core.errors import FastganError
 from fastgan_core.masks import read_mask
 from fastgan_interfaces.srv import SetReferenceMask
 from fastgan_ros.images import to_msg
+from fastgan_ros.services import NO_IMAGE
 
 
 def reference_request(
@@ -57,12 +58,19 @@ class Client(Node):
             raise FastganError(f"there is no {self._tracker}; is it running, with this name and ROS_DOMAIN_ID?")
         raise FastganError(f"{self._tracker} is {state}; run 'ros2 lifecycle set {self._tracker} activate'")
 
-    def set_reference(self, request: SetReferenceMask.Request) -> str:
-        """The node's answer; FastganError with its reason when it refuses."""
-        answer = self._call(self._reference, request, seconds=30)
-        if not answer.success:
-            raise FastganError(answer.message)
-        return answer.message
+    def set_reference(self, request: SetReferenceMask.Request, seconds: float) -> str:
+        """The node's answer; FastganError with its reason when it refuses.
+
+        The first image is waited for, ``seconds`` at most: a tracker that has just started has none yet.
+        """
+        end = time.monotonic() + seconds
+        while True:
+            answer = self._call(self._reference, request, seconds=30)
+            if answer.success:
+                return answer.message
+            if not answer.message.startswith(NO_IMAGE) or time.monotonic() > end:
+                raise FastganError(answer.message)
+            time.sleep(0.2)
 
     def _call(self, client, request, seconds: float):
         future = client.call_async(request)
@@ -84,11 +92,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(remove_ros_args(argv)[1:])
     rclpy.init(args=argv)
     try:
-        labels = read_mask(options.mask)
+        # A binary mask stays one: with --add the node gives it the lowest free id.
+        labels = read_mask(options.mask, keep_binary=True)
         image = read_image(options.image) if options.image else None
         client = Client(options.node)
         client.wait_until_active(options.timeout)
-        print(client.set_reference(reference_request(labels, image, options.add)))
+        print(client.set_reference(reference_request(labels, image, options.add), options.timeout))
     except FastganError as error:
         print(f"set_reference: {error}", file=sys.stderr)
         return 2

@@ -52,11 +52,13 @@ def launch_camera(context):
     reference = Node(
         package="fastgan_ros",
         executable="set_reference",
-        arguments=["--mask", mask] if source else scene_reference(),
+        arguments=[*(["--mask", mask] if source else scene_reference()), "--timeout", "120"],
         output="screen",
     )
     go = ExecuteProcess(cmd=["ros2", "param", "set", "/camera", "hold", "false"])
-    release = RegisterEventHandler(OnProcessExit(target_action=reference, on_exit=[go]))
+    release = RegisterEventHandler(
+        OnProcessExit(target_action=reference, on_exit=lambda event, _: [go] if event.returncode == 0 else [])
+    )
     return [camera, reference, release]
 
 
@@ -70,7 +72,15 @@ def generate_launch_description() -> LaunchDescription:
     ]
     track = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(TRACK)),
-        launch_arguments={name: LaunchConfiguration(name) for name in ("rviz", "device")}.items(),
+        # All of them, so that none given to this file leaks through and parts tracker and camera.
+        launch_arguments={
+            "image": "/camera/image_raw",
+            "transport": "raw",
+            "namespace": "",
+            "autostart": "true",
+            "rviz": LaunchConfiguration("rviz"),
+            "device": LaunchConfiguration("device"),
+        }.items(),
     )
     declared = [
         DeclareLaunchArgument(name, default_value=default, description=text, choices=choices)

@@ -11,16 +11,17 @@ from launch import LaunchDescription
 
 SHARE = Path(get_package_share_directory("fastgan_ros"))
 
+TRANSPORTS, SWITCH = ["", "raw", "compressed"], ["", "true", "false"]
 ARGUMENTS = [
     # name, default, description, choices
     ("image", "/camera/image_raw", "Topic of the images; with transport compressed too, the raw one.", None),
-    ("transport", "raw", "raw: the topic IMAGE; compressed: IMAGE/compressed.", ["raw", "compressed"]),
+    ("transport", "", "raw or compressed (IMAGE/compressed); empty: as in the parameter file (raw).", TRANSPORTS),
     ("weights", "", "Checkpoint (.safetensors); empty: the one that ships.", None),
     ("device", "", "auto, cpu, cuda or cuda:N; empty: as in the parameter file (auto).", None),
     ("precision", "", "auto, fp32, fp16 or bf16; empty: as in the parameter file (auto).", None),
     ("params_file", str(SHARE / "config" / "fastgan_tracker.yaml"), "Parameter file of the node.", None),
     ("namespace", "", "Namespace of the node and of rviz.", None),
-    ("autostart", "true", "Start at once; false: wait for lifecycle transitions.", ["true", "false"]),
+    ("autostart", "", "false waits for lifecycle transitions; empty: as in the parameter file (true).", SWITCH),
     ("rviz", "false", "Open rviz with the overlay and the mask.", ["true", "false"]),
 ]  # fmt: skip
 
@@ -29,9 +30,11 @@ def launch_nodes(context):
     def value(name: str) -> str:
         return LaunchConfiguration(name).perform(context)
 
-    parameters = {"image_transport": value("transport"), "autostart": value("autostart") == "true"}
     # Empty arguments leave the parameter file's values as they are.
-    parameters |= {name: value(name) for name in ("weights", "device", "precision") if value(name)}
+    given = {name: value(name) for name in ("transport", "weights", "device", "precision", "autostart") if value(name)}
+    parameters = {"image_transport" if name == "transport" else name: text for name, text in given.items()}
+    if "autostart" in parameters:
+        parameters["autostart"] = parameters["autostart"] == "true"
     nodes = [
         Node(
             package="fastgan_ros",
@@ -45,7 +48,7 @@ def launch_nodes(context):
     ]
     if value("rviz") == "true":
         prefix = "/" + value("namespace").strip("/") if value("namespace") else ""
-        topics = ("/fastgan_tracker/overlay", "/fastgan_tracker/mask")
+        topics = ("/fastgan_tracker/overlay", "/fastgan_tracker/mask_color")
         nodes.append(
             Node(
                 package="rviz2",

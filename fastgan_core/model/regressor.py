@@ -24,7 +24,7 @@ class Variant:
 
 VARIANTS = {
     "resnet50": Variant("resnet50", (256, 256, 256, 256), 512),  # the paper's
-    "resnet18": Variant("resnet18", (64, 64, 128, 128), 256),  # real time on small machines
+    "resnet18": Variant("resnet18", (64, 64, 128, 128), 384),  # real time on small machines
 }
 
 

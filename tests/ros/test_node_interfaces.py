@@ -22,6 +22,7 @@ CONFIG = Path(__file__).parents[2] / "config" / "fastgan_tracker.yaml"
 TOPICS = {
     "fastgan_tracker/mask": "sensor_msgs/msg/Image",
     "fastgan_tracker/overlay": "sensor_msgs/msg/Image",
+    "fastgan_tracker/mask_color": "sensor_msgs/msg/Image",
     "fastgan_tracker/objects": "fastgan_interfaces/msg/TrackedObjects",
     "/diagnostics": "diagnostic_msgs/msg/DiagnosticArray",
 }

@@ -9,12 +9,13 @@ pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
 pytest.importorskip("fastgan_interfaces", reason="needs fastgan_interfaces, built by pip or colcon")
 
 import harness
-from harness import labels, nanoseconds, wait_for
+from harness import labels, nanoseconds, picture, wait_for
 from sensor_msgs.msg import Image
 
+from fastgan_core.masks import PALETTE
 from fastgan_interfaces.msg import TrackedObjects
 from fastgan_ros import tally as events
-from fastgan_ros.images import to_rgb
+from fastgan_ros.images import to_labels, to_rgb
 
 ENDS = (events.PUBLISHED, events.DROPPED, events.PAUSED, events.UNUSABLE, events.OUTDATED, events.FAILED)
 
@@ -57,6 +58,18 @@ def test_without_objects_the_mask_is_empty_and_still_stamped(rig):
     wait_for(lambda: masks, "a mask")
     assert nanoseconds(masks[0].header.stamp) == stamp
     assert not any(masks[0].data)
+
+
+def test_a_mask_that_people_can_see(rig):
+    tracker, camera = rig.tracker(), rig.camera()
+    masks, coloured = rig.collect(Image, "fastgan_tracker/mask"), rig.collect(Image, "fastgan_tracker/mask_color")
+    rig.ready(tracker, camera, tracker.outputs.mask, tracker.outputs.mask_color)
+    assert rig.set_reference(labels(), picture()).success
+    camera.send()
+    wait_for(lambda: masks and coloured, "both masks")
+    assert coloured[-1].header == masks[-1].header
+    expected = PALETTE[to_labels(masks[-1])]
+    assert (to_rgb(coloured[-1]) == expected).all()
 
 
 def test_the_overlay_is_made_only_while_somebody_looks(rig, monkeypatch):

@@ -43,9 +43,28 @@ def test_a_mask_with_its_image_and_another_added(rig, files):
     assert tracker.tracker.ids == (4, 9, 2)
 
 
+def test_binary_masks_get_the_lowest_free_ids(rig, files):
+    tracker = rig.tracker()
+    for name, number in (("first", 1), ("second", 2)):
+        cv2.imwrite(str(files / f"{name}.png"), labels(ids=(255,)))
+        done = set_reference(rig, "--mask", files / f"{name}.png", "--image", files / "frame.png", "--add")
+        assert done.returncode == 0, done.stderr
+        assert tracker.tracker.ids[-1] == number
+    assert tracker.tracker.ids == (1, 2)
+
+
+def test_the_first_image_is_waited_for(rig, files):
+    tracker, camera = rig.tracker(), rig.camera()
+    timer = rig.node.create_timer(4.0, camera.send)
+    done = set_reference(rig, "--mask", files / "mask.png")
+    rig.node.destroy_timer(timer)
+    assert done.returncode == 0, done.stderr
+    assert tracker.tracker.ids == (4, 9)
+
+
 def test_the_nodes_refusal_is_passed_on(rig, files):
     tracker = rig.tracker()
-    done = set_reference(rig, "--mask", files / "mask.png", "--timeout", 30)  # no image has arrived
+    done = set_reference(rig, "--mask", files / "mask.png", "--timeout", 3)  # no image has arrived
     assert done.returncode == 2
     assert "No image has arrived yet" in done.stderr
     assert tracker.tracker.ids == ()
