@@ -5,6 +5,11 @@ from dataclasses import dataclass, replace
 import torch
 import torch.nn.functional as F
 
+USUAL_RATE = 0.02  # weight of a new frame in the usual share: a memory of about 50 frames
+VANISHED = 0.2  # an object that covers less than this part of its usual share is lost
+# What a lost object is taken back for: what else looks like it is smaller, and the network less sure of it.
+REGAINED_SCORE, REGAINED_SHARE = 0.9, 0.25
+
 
 @dataclass(frozen=True)
 class Objects:
@@ -14,6 +19,44 @@ class Objects:
     reference: torch.Tensor  # (N, C, h/32, w/32) features of each object's reference
     previous: torch.Tensor  # (N, 1, h, w) soft mask of the last frame, in [0, 1]
     memory: torch.Tensor  # (N, w4, h/4, w/4) last decoder feature of the last frame
+    usual: torch.Tensor  # (N,) share of the frame that each object covers, averaged over the frames that show it
+    lost: torch.Tensor  # (N,) bool
+
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        """All state but the ids; row n of each belongs to ``ids[n]``."""
+        return self.reference, self.previous, self.memory, self.usual, self.lost
+
+    def searching(self, turn: int) -> "Objects":
+        """For a frame: the references of lost objects are moved about it, a place each turn.
+
+        The matching convolution sees three places to each side of where the object was in its
+        reference, so one that comes back elsewhere is found when its reference is there; it stays
+        there then.
+        """
+        height, width = self.reference.shape[-2:]
+        # Down at every fourth turn, right at each: after eight turns it has been about everywhere.
+        step = (height // 2 if turn % 4 == 0 else 0, width // 4)
+        moved = self.reference.roll(step, dims=(2, 3))
+        return replace(self, reference=torch.where(self.lost.view(-1, 1, 1, 1), moved, self.reference))
+
+    def advanced(
+        self, masks: torch.Tensor, memory: torch.Tensor, scores: torch.Tensor, shares: torch.Tensor, threshold: float
+    ) -> "Objects":
+        """The state after a frame.
+
+        A lost object is looked for with its reference alone, as at the start of a clip: what was
+        left of it when it vanished would hold the network to the wrong place.
+
+        Args:
+            masks: ``(N, 1, h, w)`` in [0, 1]. memory: the network's.
+            scores, shares: of :func:`mask_scores`. threshold: score under which an object is lost.
+        """
+        gone = (scores < threshold) | (shares < VANISHED * self.usual)
+        back = (scores >= max(threshold, REGAINED_SCORE)) & (shares >= REGAINED_SHARE * self.usual)
+        lost = torch.where(self.lost, ~back, gone)
+        seen = (~lost).view(-1, 1, 1, 1).to(memory.dtype)
+        usual = torch.where(lost, self.usual, torch.lerp(self.usual, shares, USUAL_RATE))
+        return replace(self, previous=masks.to(seen.dtype) * seen, memory=memory * seen, usual=usual, lost=lost)
 
     def without(self, ids) -> "Objects | None":
         """The others; None when nothing is left."""
@@ -21,16 +64,12 @@ class Objects:
         if not rows:
             return None
         kept = tuple(self.ids[row] for row in rows)
-        return Objects(kept, self.reference[rows], self.previous[rows], self.memory[rows])
+        return Objects(kept, *(state[rows] for state in self.tensors()))
 
     def joined(self, other: "Objects") -> "Objects":
         """Both sets of objects as one batch."""
-        return Objects(
-            self.ids + other.ids,
-            torch.cat([self.reference, other.reference]),
-            torch.cat([self.previous, other.previous]),
-            torch.cat([self.memory, other.memory]),
-        )
+        pairs = zip(self.tensors(), other.tensors(), strict=True)
+        return Objects(self.ids + other.ids, *(torch.cat(pair) for pair in pairs))
 
     def resized(self, size: tuple[int, int]) -> "Objects":
         """The same objects for another network size, after the camera changed its aspect."""
@@ -70,9 +109,14 @@ def winners(masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return index, best > 1 - masks.sum(dim=0)
 
 
-def mask_scores(masks: torch.Tensor) -> list[float]:
-    """Mean probability of each object over the pixels that it wins; 0 for one that wins none. ``(N, 1, h, w)``."""
+def mask_scores(masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """How sure and how large each object of ``(N, 1, h, w)`` is, over the pixels that it wins.
+
+    Returns:
+        mean probability ``(N,)``, 0 for an object that wins none; share of the frame ``(N,)``.
+    """
     masks = masks[:, 0]
     index, inside = winners(masks)
-    won = torch.stack([(index == n) & inside for n in range(len(masks))]).float()
-    return ((masks * won).sum(dim=(1, 2)) / won.sum(dim=(1, 2)).clamp(min=1)).tolist()
+    won = torch.stack([(index == n) & inside for n in range(len(masks))]).to(masks.dtype)
+    scores = (masks * won).sum(dim=(1, 2)) / won.sum(dim=(1, 2)).clamp(min=1)
+    return scores, won.mean(dim=(1, 2))

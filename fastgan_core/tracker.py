@@ -75,7 +75,7 @@ class Tracker:
         self.lost_threshold = 0.5
         self.size = (size, size)
         self._objects: Objects | None = None
-        self._epoch = 0
+        self._epoch = self._turn = 0
         self._lock = threading.Lock()
 
     @classmethod
@@ -140,7 +140,8 @@ class Tracker:
             masks = masks.to(self._dtype)
             reference = self._model.encode_reference(image, masks)
             memory = self._model.initial_memory(len(ids), size, like=reference)
-            new = Objects(tuple(ids), reference, masks, memory)
+            usual = masks.float().mean(dim=(1, 2, 3))
+            new = Objects(tuple(ids), reference, masks, memory, usual, lost=torch.zeros_like(usual, dtype=torch.bool))
             self._objects = kept.resized(size).joined(new) if kept else new
             self._epoch += 1
         return ids
@@ -154,12 +155,13 @@ class Tracker:
             if self._objects is None:
                 return Tracked(np.zeros(frame.shape[:2], np.uint8), (), epoch)
             image = self._image(frame)
-            objects = self._objects.resized(tuple(image.shape[-2:]))
+            self._turn += 1
+            objects = self._objects.resized(tuple(image.shape[-2:])).searching(self._turn)
             logits, memory = self._model(image, objects.previous, objects.reference, objects.memory)
             masks = aggregate(logits.float())
-            self._objects = Objects(objects.ids, objects.reference, masks.to(self._dtype), memory)
-            scores = mask_scores(masks)
-            found = [n for n, score in enumerate(scores) if score >= self.lost_threshold]
+            scores, shares = mask_scores(masks)
+            self._objects = objects.advanced(masks, memory, scores, shares, self.lost_threshold)
+            scores, found = scores.tolist(), (~self._objects.lost).nonzero().flatten().tolist()
             labels = self._labels(masks, found, objects.ids, frame.shape[:2])
         return Tracked(labels, describe(labels, objects.ids, scores, found), epoch)
 

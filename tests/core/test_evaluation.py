@@ -4,7 +4,8 @@ import numpy as np
 
 from fastgan_core.data.folders import Sequence
 from fastgan_core.evaluation import evaluate, evaluate_sequence
-from fastgan_core.metrics import score_sequence
+from fastgan_core.metrics import region_similarity, score_sequence
+from fastgan_core.scene import Scene
 from fastgan_core.tracker import Tracker
 
 
@@ -21,3 +22,20 @@ def test_the_mean_is_that_of_the_sequences(model, motorbike):
     rows = dict(evaluate(Tracker(model, device="cpu", size=64), short))
     assert list(rows) == ["0", "20", "mean"]
     assert rows["mean"]["F-Mean"] == np.mean([rows["0"]["F-Mean"], rows["20"]["F-Mean"]])
+
+
+def test_a_hidden_object_is_lost_and_found_where_it_comes_out():
+    scene, tracker = Scene(), Tracker.from_weights(device="cpu")
+    tracker.set_reference(*scene[0])
+    states, overlaps = {}, []
+    for index in range(1, 230):
+        frame, truth = scene[index]
+        tracked = tracker.step(frame)
+        states[index] = tracked.objects[0].state
+        if tracked.objects[0].state == "lost":
+            assert not tracked.labels.any()
+        if index >= 170:
+            overlaps.append(region_similarity(truth > 0, tracked.labels > 0))
+    assert all(states[index] == "tracked" for index in range(1, 120))
+    assert all(states[index] == "lost" for index in range(137, 144))  # nothing of it is to be seen
+    assert np.mean(overlaps) > 0.5  # on the other side of the tree
