@@ -15,7 +15,8 @@ from std_msgs.msg import Header
 
 from fastgan_core.errors import FastganError
 from fastgan_interfaces.srv import SetReferenceMask
-from fastgan_ros.images import to_labels, to_msg
+from fastgan_ros.images import to_labels
+from fastgan_ros.set_reference import reference_request
 
 
 class DemoClient(Node):
@@ -62,8 +63,7 @@ class DemoClient(Node):
     def set_reference(self, frame: np.ndarray, labels: np.ndarray) -> str:
         """Send the mask with its image; returns the node's answer, `FastganError` with it when it refuses."""
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id="camera")
-        encoding = "mono8" if labels.dtype == np.uint8 else "mono16"
-        request = SetReferenceMask.Request(mask=to_msg(labels, encoding, header), image=to_msg(frame, "rgb8", header))
+        request = reference_request(labels, frame, header=header)
         answer = self._call(self._reference, request, "the answer to the reference mask")
         if not answer.success:
             raise FastganError(f"The node refused the reference mask: {answer.message}")
