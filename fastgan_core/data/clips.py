@@ -20,6 +20,7 @@ class Layers:
 
     frames: list[np.ndarray]  # (S, S, 3) uint8
     masks: list[np.ndarray]  # (S, S) float32 in [0, 1]
+    kind: int | None = None  # number of the set of stills that the object is from
 
 
 class ClipDataset(Dataset):
@@ -66,7 +67,7 @@ class ClipDataset(Dataset):
         rng = np.random.default_rng((self.seed, index))
         from_video = self.sequences and rng.random() < self.video_share
         clip = self._video(rng) if from_video else self._still(rng)
-        if self.still_sets and rng.random() < 0.3:
+        if self.still_sets and rng.random() < 0.45:
             self._distract(rng, clip)
         if self.still_sets and rng.random() < 0.25:
             self._occlude(rng, clip)
@@ -85,10 +86,16 @@ class ClipDataset(Dataset):
             "previous": torch.from_numpy(previous.astype(np.float32))[None],
         }
 
-    def _pick_still(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """A picture and the float mask of one object in it that is neither tiny nor everything."""
+    def _pick_set(self, rng: np.random.Generator) -> int:
+        return int(rng.choice(len(self.still_sets), p=self.still_weights))
+
+    def _pick_still(self, rng: np.random.Generator, among: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """A picture and the float mask of one object in it that is neither tiny nor everything.
+
+        ``among``: number of the set that it is taken from; None = any set.
+        """
         for _ in range(1000):
-            pairs = self.still_sets[rng.choice(len(self.still_sets), p=self.still_weights)]
+            pairs = self.still_sets[self._pick_set(rng) if among is None else among]
             image, labels = pairs[rng.integers(len(pairs))].load()
             areas = np.bincount(labels.ravel()) / labels.size
             ids = [i for i in range(1, len(areas)) if 0.008 < areas[i] < 0.75]
@@ -101,13 +108,14 @@ class ClipDataset(Dataset):
         targets = self.count - 1
         stride = int(min(rng.integers(1, 5), (len(sequence) - 1) // targets))
         start = int(rng.integers(0, len(sequence) - targets * max(stride, 1) + 1)) if stride else 0
+        number = int(rng.choice(list(sequence.starts)))
         index = [min(start + i * stride, len(sequence) - 1) for i in range(targets)]
         if rng.random() < 0.5:
             index.reverse()
         loaded = [sequence.frames[i].load() for i in [int(rng.integers(len(sequence))), *index]]
-        if not loaded[REFERENCE][1].any():
-            loaded[REFERENCE] = max(loaded, key=lambda pair: (pair[1] > 0).sum())
-        masks = [(labels > 0).astype(np.float32) for _, labels in loaded]
+        if not (loaded[REFERENCE][1] == number).any():
+            loaded[REFERENCE] = max(loaded, key=lambda pair: (pair[1] == number).sum())
+        masks = [(labels == number).astype(np.float32) for _, labels in loaded]
         base = augment.view(rng, masks[PREVIOUS], self.size, zoom=(0.9, 1.7))
         shake = augment.drift(rng, self.count, self.size, strength=0.4)
         # The reference may lie far off; it gets a view of its own so that the object is in it.
@@ -120,8 +128,9 @@ class ClipDataset(Dataset):
         return Layers(frames, masks)
 
     def _still(self, rng: np.random.Generator) -> Layers:
+        kind = self._pick_set(rng)
         if rng.random() < 0.3:  # the whole picture moves, as before a moving camera
-            image, mask = self._pick_still(rng)
+            image, mask = self._pick_still(rng, kind)
             base = augment.view(rng, mask, self.size, zoom=(0.9, 1.7))
             motion = augment.drift(rng, self.count, self.size, strength=1.0)
             fields = augment.elastic_fields(rng, self.count, self.size, rng.uniform(0, 0.02))
@@ -130,10 +139,17 @@ class ClipDataset(Dataset):
                 matrix = augment.compose(move, base)
                 frames.append(augment.bend(augment.warp(image, matrix, self.size), field))
                 masks.append(augment.bend(augment.warp(mask, matrix, self.size), field))
-            return Layers(frames, masks)
+            return Layers(frames, masks, kind)
         clip = self._backdrop(rng)
-        clip.masks = self._paste(rng, clip.frames, share=(0.15, 0.65), behind=None)
+        away = self._absence(rng) if rng.random() < 0.08 else range(0)
+        clip.masks = self._paste(rng, clip.frames, share=(0.15, 0.65), behind=None, kind=kind, away=away)
+        clip.kind = kind
         return clip
+
+    def _absence(self, rng: np.random.Generator) -> range:
+        """Time points at which an object is out of sight; the reference always shows it."""
+        first = int(rng.integers(PREVIOUS, self.count))
+        return range(first, int(rng.integers(first + 1, self.count + 1)))
 
     def _backdrop(self, rng: np.random.Generator) -> Layers:
         if self.sequences and rng.random() < 0.3:
@@ -150,12 +166,15 @@ class ClipDataset(Dataset):
         share: tuple[float, float],
         behind: list[np.ndarray] | None,
         strength: float = 1.0,
+        kind: int | None = None,
+        away: range = range(0),
     ) -> list[np.ndarray]:
         """Paste a moving, bending object into ``frames``, in place, and return its masks.
 
         ``share``: range of the object's longer side relative to the view. ``behind``: masks that cover it.
+        ``kind``: set of stills that it is from. ``away``: time points at which it has left the view.
         """
-        image, mask = self._pick_still(rng)
+        image, mask = self._pick_still(rng, kind)
         x, y, w, h = cv2.boundingRect(mask.astype(np.uint8))
         scale = self.size * rng.uniform(*share) / max(w, h)
         stretch, flip = np.exp(rng.normal(0, 0.1)), rng.choice([-1.0, 1.0])
@@ -169,6 +188,9 @@ class ClipDataset(Dataset):
         image = colour(image)
         masks = []
         for t, (move, field) in enumerate(zip(motion, fields, strict=True)):
+            if t in away:
+                masks.append(np.zeros((self.size, self.size), np.float32))
+                continue
             matrix = augment.compose(move, base)
             sprite = augment.bend(augment.warp(image, matrix, self.size), field)
             alpha = augment.bend(
@@ -182,8 +204,9 @@ class ClipDataset(Dataset):
         return masks
 
     def _distract(self, rng: np.random.Generator, clip: Layers) -> None:
-        """Another object passes behind the target."""
-        self._paste(rng, clip.frames, share=(0.15, 0.6), behind=clip.masks)
+        """Another object passes behind the target; half of the time one of the target's kind."""
+        kind = clip.kind if rng.random() < 0.5 else None
+        self._paste(rng, clip.frames, share=(0.15, 0.6), behind=clip.masks, kind=kind)
 
     def _occlude(self, rng: np.random.Generator, clip: Layers) -> None:
         """Another object passes before the target; the reference stays in full view."""

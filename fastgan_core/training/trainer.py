@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch.utils.data import DataLoader
 
 from fastgan_core.data.clips import ClipDataset
-from fastgan_core.data.folders import Preloaded, Sequence, davis_sequences, still_pairs
+from fastgan_core.data.folders import Sequence, davis_sequences, preload, still_pairs
 from fastgan_core.device import choose_device
 from fastgan_core.errors import FastganError
 from fastgan_core.losses import balanced_cross_entropy, dice_loss
@@ -87,8 +87,9 @@ class Trainer:
         self.stills = [(still_pairs(Path(recipe.stills_root) / n), w) for n, w in recipe.stills.items() if w > 0]
         self.model = build_model(recipe).to(self.device).train()
         if recipe.preload:
-            self.sequences = [Sequence(s.name, tuple(self._preload(s.frames))) for s in self.sequences]
-            self.stills = [(self._preload(pairs), weight) for pairs, weight in self.stills]
+            side = recipe.preload
+            self.sequences = [Sequence(s.name, tuple(preload(s.frames, side)), s.starts) for s in self.sequences]
+            self.stills = [(preload(pairs, side), weight) for pairs, weight in self.stills]
         self.average = {k: v.detach().clone().float() for k, v in self.model.state_dict().items()}
         engine = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
         groups = [
@@ -98,9 +99,6 @@ class Trainer:
         self.optimizer = engine(groups, recipe.lr, tuple(recipe.betas), weight_decay=recipe.weight_decay)
         self.step = 0
         self._resume()
-
-    def _preload(self, pairs) -> list[Preloaded]:
-        return [Preloaded(pair, self.recipe.preload) for pair in pairs]
 
     def rate(self, step: int) -> float:
         """Learning rate at a step as a share of its peak."""
