@@ -69,11 +69,17 @@ def track(args: argparse.Namespace) -> None:
 
 
 def train(args: argparse.Namespace) -> None:
-    """Train the regressor as a recipe says."""
-    from fastgan_core.training.recipe import load_recipe
+    """Train the regressor as a recipe says. ``torchrun training/train.py`` does it in several processes."""
+    from fastgan_core.training.distributed import processes
+    from fastgan_core.training.reading import load_recipe
     from fastgan_core.training.trainer import Trainer
 
-    Trainer(load_recipe(args.recipe, args.set), args.output, args.device).run()
+    recipe = load_recipe(args.recipe, args.set)
+    try:
+        with processes(args.device) as device:
+            Trainer(recipe, args.output, device).run()
+    except KeyboardInterrupt:
+        raise FastganError(f"stopped; the same command goes on from the last checkpoint in {args.output}") from None
 
 
 def evaluate(args: argparse.Namespace) -> None:
@@ -112,7 +118,7 @@ def parser() -> argparse.ArgumentParser:
     sub = commands.add_parser("train", help=train.__doc__, description=train.__doc__)
     sub.add_argument("recipe", type=Path, help="YAML file, see training/configs")
     sub.add_argument("--output", type=Path, required=True, help="run folder; an interrupted run goes on from it")
-    sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a value of the recipe")
+    sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a value; phases.0.steps=9")
     sub.add_argument("--device", default="auto", help=DEVICE_HELP)
     sub.set_defaults(run=train)
 

@@ -26,6 +26,7 @@ def view(rng: np.random.Generator, mask: np.ndarray, size: int, zoom=(0.75, 1.25
 
     ``zoom`` is relative to the view that holds the picture's shorter side; a view that would
     lose a large object is widened, one that would make a tiny one invisible is narrowed.
+    The angle is uniform, up to ``degrees`` to each side.
     """
     height, width = mask.shape
     x, y, w, h = cv2.boundingRect(mask.astype(np.uint8))
@@ -39,7 +40,7 @@ def view(rng: np.random.Generator, mask: np.ndarray, size: int, zoom=(0.75, 1.25
     # Anywhere in the view, but mostly inside of it.
     room = np.clip(0.5 - 0.4 * scale * np.array([w, h]) / size, 0.08, 0.38)
     to = size * (0.5 + rng.uniform(-room, room))
-    angle = np.deg2rad(degrees) * np.clip(rng.normal(0, 0.35), -1, 1)
+    angle = np.deg2rad(degrees) * rng.uniform(-1, 1)
     return similarity((x + w / 2, y + h / 2), (flip * scale * stretch, scale / stretch), angle, to)
 
 
@@ -121,18 +122,15 @@ def camera_defects(rng: np.random.Generator, frames: list[np.ndarray]) -> list[n
 
 
 def rough_mask(rng: np.random.Generator, mask: np.ndarray) -> np.ndarray:
-    """The mask that training starts from: often the truth, often wrong in the ways a tracker's is.
+    """A mask that is wrong in the ways a tracker's is.
 
     Args:
-        mask: ``(S, S) float32`` in [0, 1].
+        mask: the truth, ``(S, S) float32`` in [0, 1].
 
     Returns:
         shifted, scaled, grown, shrunk, softened, or (rarely) empty; same shape and range.
     """
-    kind = rng.random()
-    if kind < 0.35:
-        return mask
-    if kind < 0.42:
+    if rng.random() < 0.11:
         return np.zeros_like(mask)
     size = mask.shape[0]
     x, y, w, h = cv2.boundingRect((mask > 0.5).astype(np.uint8))

@@ -1,5 +1,6 @@
 """Training clips: K frames of one object, a reference of it, and the mask to start from."""
 
+import sys
 from dataclasses import dataclass
 
 import cv2
@@ -10,6 +11,7 @@ from torch.utils.data import Dataset
 from fastgan_core.data import augment
 from fastgan_core.data.folders import Pair, Sequence
 from fastgan_core.errors import FastganError
+from fastgan_core.settings import setting
 
 REFERENCE, PREVIOUS = 0, 1  # time points of a clip before its K target frames
 
@@ -23,6 +25,21 @@ class Layers:
     kind: int | None = None  # number of the set of stills that the object is from
 
 
+@dataclass(kw_only=True)
+class ClipOptions:
+    """How clips are drawn and changed. The paper's are zoom, degrees, the flip and the random reference."""
+
+    video_share: float = setting(0.45, "share of clips from videos where there are stills too", 0, 1)
+    zoom: list[float] = setting([0.75, 1.25], "random scale, from and to; 1 = the picture's shorter side fits", 0.1, 10)
+    degrees: float = setting(30.0, "random rotation, up to this to each side", 0, 180)
+    shake: float = setting(0.0, "strength of a camera motion added to videos; 1 = that of moving stills", 0, 5)
+    colour: float = setting(0.0, "strength of colour changes, blur and noise; 1 = gain 25 %", 0, 3)
+    rough: float = setting(0.0, "share of clips that start from a mask that is wrong on purpose", 0, 1)
+    distractors: float = setting(0.0, "share of clips in which a still's object passes behind the target", 0, 1)
+    occluders: float = setting(0.0, "share of clips in which a still's object passes before the target", 0, 1)
+    skip_broken: bool = setting(False, "leave out files that are missing or broken, and count them, instead of ending")
+
+
 class ClipDataset(Dataset):
     """Clips from videos and from stills.
 
@@ -34,7 +51,6 @@ class ClipDataset(Dataset):
         stills: ``(pairs, weight)`` for each set of stills; may be empty.
         size: side of the clips, pixels.
         frames: K, target frames per clip.
-        video_share: share of clips taken from the videos.
         length: clips per epoch; clip ``i`` depends on ``(seed, i)`` alone, so a run can resume anywhere.
     """
 
@@ -44,16 +60,15 @@ class ClipDataset(Dataset):
         stills: list[tuple[list[Pair], float]],
         size: int,
         frames: int,
-        video_share: float,
         length: int,
+        options: ClipOptions,
         seed: int = 0,
     ):
         self.sequences, self.size, self.count = sequences, size, frames + 2
         self.still_sets = [pairs for pairs, _ in stills]
         weights = np.array([weight for _, weight in stills], float)
         self.still_weights = weights / weights.sum() if len(weights) else weights
-        self.video_share = video_share if stills else 1.0
-        self.length, self.seed = length, seed
+        self.options, self.length, self.seed = options, length, seed
 
     def __len__(self) -> int:
         return self.length
@@ -62,23 +77,43 @@ class ClipDataset(Dataset):
         """
         Returns:
             frames ``(K + 1, 3, S, S) uint8`` and masks ``(K + 1, 1, S, S) float 0 or 1``, the
-            reference first; previous ``(1, S, S) float in [0, 1]``, the mask before the first target.
+            reference first; previous ``(1, S, S) float in [0, 1]``, the mask before the first target;
+            seed, for what is random about the clip later; skipped, how many draws met a broken file.
+
+        Raises:
+            FastganError: a file is missing or broken, and ``skip_broken`` is not set.
         """
-        rng = np.random.default_rng((self.seed, index))
-        from_video = self.sequences and rng.random() < self.video_share
-        clip = self._video(rng) if from_video else self._still(rng)
-        if self.still_sets and rng.random() < 0.45:
+        for skipped in range(100):
+            rng = np.random.default_rng((self.seed, index, skipped) if skipped else (self.seed, index))
+            try:
+                clip = self._tensors(rng, self._compose(rng))
+            except FastganError as error:
+                if not self.options.skip_broken:
+                    raise
+                print(f"skipped: {error}", file=sys.stderr, flush=True)
+            else:
+                return clip | {"seed": int(rng.integers(2**62)), "skipped": skipped}
+        raise FastganError("a hundred draws in a row met broken files; fetch the data set again")
+
+    def _compose(self, rng: np.random.Generator) -> Layers:
+        share = self.options.video_share if self.still_sets else 1.0
+        clip = self._video(rng) if self.sequences and rng.random() < share else self._still(rng)
+        if self.still_sets and rng.random() < self.options.distractors:
             self._distract(rng, clip)
-        if self.still_sets and rng.random() < 0.25:
+        if self.still_sets and rng.random() < self.options.occluders:
             self._occlude(rng, clip)
-        return self._tensors(rng, clip)
+        return clip
 
     def _tensors(self, rng: np.random.Generator, clip: Layers) -> dict[str, torch.Tensor]:
-        previous = augment.rough_mask(rng, clip.masks[PREVIOUS])
+        previous = clip.masks[PREVIOUS]
+        if rng.random() < self.options.rough:
+            previous = augment.rough_mask(rng, previous)
         if rng.random() < 0.3:  # as at test time, where tracking starts in the reference frame
             clip.frames[REFERENCE], clip.masks[REFERENCE] = clip.frames[PREVIOUS], clip.masks[PREVIOUS]
-        colour = augment.Colour(rng)
-        frames = augment.camera_defects(rng, [colour(f) for f in clip.frames])
+        frames = clip.frames
+        if self.options.colour:
+            colour = augment.Colour(rng, self.options.colour)
+            frames = augment.camera_defects(rng, [colour(f) for f in frames])
         del frames[PREVIOUS], clip.masks[PREVIOUS]
         return {
             "frames": torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).contiguous(),
@@ -103,6 +138,9 @@ class ClipDataset(Dataset):
                 return image, (labels == rng.choice(ids)).astype(np.float32)
         raise FastganError("stills: hardly any object covers between 0.8 % and 75 % of its picture; use other sets")
 
+    def _view(self, rng: np.random.Generator, mask: np.ndarray) -> augment.Matrix:
+        return augment.view(rng, mask, self.size, self.options.zoom, self.options.degrees)
+
     def _video(self, rng: np.random.Generator) -> Layers:
         sequence = self.sequences[rng.integers(len(self.sequences))]
         targets = self.count - 1
@@ -114,24 +152,22 @@ class ClipDataset(Dataset):
             index.reverse()
         loaded = [sequence.frames[i].load() for i in [int(rng.integers(len(sequence))), *index]]
         if not (loaded[REFERENCE][1] == number).any():
-            loaded[REFERENCE] = max(loaded, key=lambda pair: (pair[1] == number).sum())
+            loaded[REFERENCE] = sequence.frames[sequence.starts[number]].load()
         masks = [(labels == number).astype(np.float32) for _, labels in loaded]
-        base = augment.view(rng, masks[PREVIOUS], self.size, zoom=(0.9, 1.7))
-        shake = augment.drift(rng, self.count, self.size, strength=0.4)
+        base = self._view(rng, masks[PREVIOUS])
+        shake = augment.drift(rng, self.count, self.size, self.options.shake)
         # The reference may lie far off; it gets a view of its own so that the object is in it.
-        views = [augment.view(rng, masks[REFERENCE], self.size, zoom=(0.9, 1.5), degrees=15)]
+        views = [self._view(rng, masks[REFERENCE])]
         views += [augment.compose(s, base) for s in shake[1:]]
         frames = [augment.warp(image, m, self.size) for (image, _), m in zip(loaded, views, strict=True)]
-        masks = [
-            augment.warp(mask, m, self.size, cv2.BORDER_REFLECT_101) for mask, m in zip(masks, views, strict=True)
-        ]
+        masks = [augment.warp(mask, m, self.size, cv2.BORDER_REFLECT_101) for mask, m in zip(masks, views, strict=True)]
         return Layers(frames, masks)
 
     def _still(self, rng: np.random.Generator) -> Layers:
         kind = self._pick_set(rng)
         if rng.random() < 0.3:  # the whole picture moves, as before a moving camera
             image, mask = self._pick_still(rng, kind)
-            base = augment.view(rng, mask, self.size, zoom=(0.9, 1.7))
+            base = self._view(rng, mask)
             motion = augment.drift(rng, self.count, self.size, strength=1.0)
             fields = augment.elastic_fields(rng, self.count, self.size, rng.uniform(0, 0.02))
             frames, masks = [], []
@@ -193,9 +229,7 @@ class ClipDataset(Dataset):
                 continue
             matrix = augment.compose(move, base)
             sprite = augment.bend(augment.warp(image, matrix, self.size), field)
-            alpha = augment.bend(
-                augment.warp(mask, matrix, self.size, cv2.BORDER_CONSTANT), field, cv2.BORDER_CONSTANT
-            )
+            alpha = augment.bend(augment.warp(mask, matrix, self.size, cv2.BORDER_CONSTANT), field, cv2.BORDER_CONSTANT)
             alpha = np.clip(cv2.GaussianBlur(alpha, (0, 0), 0.8), 0, 1)
             if behind is not None:
                 alpha = alpha * (1 - behind[t])

@@ -1,1 +1,1 @@
-"""Training of the regressor: recipes and the loop."""
+"""Training of the regressor and its critics: recipes, stages and the loop."""

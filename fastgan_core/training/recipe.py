@@ -1,173 +1,135 @@
-"""Recipes: everything a training run depends on, as validated YAML."""
+"""Recipes: everything a training run depends on, as validated YAML.
 
-import contextlib
+``python -m fastgan_core.training.recipe`` prints all keys with their defaults and ranges.
+"""
+
 import dataclasses
-import difflib
 import math
-import typing
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
-import yaml
-
+from fastgan_core.data.clips import ClipOptions
 from fastgan_core.errors import FastganError
-from fastgan_core.model import STRIDE, VARIANTS
+from fastgan_core.model import CRITIC_STRIDE, STRIDE, VARIANTS
+from fastgan_core.settings import setting
 
 
 @dataclass
 class Phase:
-    """A stretch of training at one resolution."""
+    """A stretch of training at one resolution. Either ``steps`` or ``epochs`` says how long."""
 
-    steps: int  # optimiser steps, >= 1
-    size: int  # side of the clips, pixels, a multiple of 32
-    batch: int  # clips per step
-    frames: int = 4  # K, target frames per clip; the gradient runs through all of them
+    size: int = setting(dataclasses.MISSING, "side of the clips, pixels, a multiple of 32", STRIDE, 2048)
+    batch: int = setting(dataclasses.MISSING, "clips per optimiser step, over all processes", 1)
+    steps: int = setting(0, "optimiser steps of the regressor; 0 = as many as the epochs make", 0)
+    epochs: float = setting(0.0, "passes over the data; one draws as many clips as there are pictures", 0)
+    frames: int = setting(4, "K, target frames per clip; the gradient runs through all of them", 1, 64)
 
 
-@dataclass
-class Recipe:
+@dataclass(kw_only=True)
+class Recipe(ClipOptions):
     """One training run. Paths are relative to the working directory."""
 
     phases: list[Phase]
-    variant: str = "resnet18"  # resnet18 | resnet50
-    backbone: str = ""  # "", "imagenet" (through torchvision), or a file of training/backbone.py
-    init: str = ""  # a FaSTGAN checkpoint to start from
-    davis: str = ""  # a DAVIS folder; "" = no videos
-    davis_split: str = "train"  # file in ImageSets
-    stills_root: str = ""  # a folder of sets, each with Images/ and Masks/
-    stills: dict[str, float] = field(default_factory=dict)  # set: weight
-    video_share: float = 0.45  # share of clips that come from videos, 0 to 1
-    preload: int = 0  # keep all pictures in memory, with this shorter side in pixels; 0 = read them each time
-    optimizer: str = "adamw"  # adamw | adam
-    lr: float = 6e-4  # peak learning rate of the decoder
-    encoder_lr: float = 3e-4  # peak learning rate of the encoder
-    betas: list[float] = field(default_factory=lambda: [0.9, 0.999])
-    weight_decay: float = 0.01
-    warmup: int = 200  # steps from zero to the peak
-    schedule: str = "cosine"  # cosine | polynomial (power 0.9), to zero at the last step
-    balance: float = 1.0  # 1 = equation (2), 0 = plain cross-entropy
-    dice: float = 0.0  # weight of the Dice loss beside the cross-entropy
-    clip_gradient: float = 1.0  # largest gradient norm; 0 = no limit
-    ema: float = 0.998  # decay of the averaged weights that are saved; 0 = none
-    precision: str = "bf16"  # fp32 | bf16
-    freeze_batchnorm: bool = True  # keep the backbone's statistics
-    workers: int = 1  # loader processes
-    save_every: int = 100  # steps between checkpoints
-    seed: int = 0
-    licence: str = ""  # note on the data that is stored in the weights
+    stage: str = setting(
+        "pretrain", "cross-entropy alone, or with the critics of eq. (5)", choices=("pretrain", "adversarial")
+    )
+    variant: str = setting("resnet18", "size of the network", choices=tuple(VARIANTS))
+    backbone: str = setting("", "'imagenet' (through torchvision), or a file of training/backbone.py")
+    init: str = setting("", "a FaSTGAN checkpoint to start from")
+
+    davis: str = setting("", "a DAVIS folder; '' = none")
+    davis_split: str = setting("train", "file in its ImageSets")
+    davis_year: int = setting(2016, "2016: all objects of a video are one; 2017: each on its own", choices=(2016, 2017))
+    youtube_vos: str = setting("", "a YouTube-VOS folder; '' = none")
+    youtube_vos_split: str = setting("train", "folder in it")
+    stills_root: str = setting("", "a folder of sets, each with Images/ and Masks/")
+    stills: dict[str, float] = setting({}, "set: weight", 0)
+    preload: int = setting(0, "keep all pictures in memory with this shorter side, pixels; 0 = read them", 0, 4096)
+    workers: int = setting(1, "loader processes", 0, 64)
+
+    optimizer: str = setting("adamw", "engine of all networks", choices=("adam", "adamw"))
+    lr: float = setting(6e-4, "peak learning rate of the decoder", 0, 10)
+    encoder_lr: float = setting(3e-4, "peak learning rate of the encoder", 0, 10)
+    betas: list[float] = setting([0.9, 0.999], "of Adam", 0, 1)
+    weight_decay: float = setting(0.01, "of AdamW", 0, 1)
+    schedule: str = setting("cosine", "to zero at the last step", choices=("cosine", "polynomial"))
+    power: float = setting(0.9, "of the polynomial", 0.1, 10)
+    warmup: int = setting(0, "steps from zero to the peak", 0)
+    constant: float = setting(0.0, "share of the run at the peak before the rate falls", 0, 1)
+    clip_gradient: float = setting(1.0, "largest norm of the regressor's gradient; 0 = no limit", 0)
+    ema: float = setting(0.0, "decay of the averaged weights that are saved; 0 = no average", 0, 1)
+    freeze_batchnorm: bool = setting(True, "keep the statistics of a pretrained encoder")
+    precision: str = setting("fp32", "bf16 = autocast; the critics stay fp32", choices=("fp32", "bf16"))
+    checkpointing: bool = setting(False, "compute activations twice to save memory")
+
+    balance: float = setting(1.0, "1 = eq. (2), 0 = plain cross-entropy", 0, 1)
+    dice: float = setting(0.0, "weight of a Dice loss beside the cross-entropy", 0)
+    lambda_ce: float = setting(100.0, "weight of the supervised loss, eq. (5)", 0)
+    lambda_s: float = setting(1.0, "weight of the spatial critic, eq. (5); 0 = no such critic", 0)
+    lambda_t: float = setting(1.0, "weight of the temporal critic, eq. (5); 0 = no such critic", 0)
+    lambda_gp: float = setting(10.0, "weight of the gradient penalty, eqs. (3) and (4)", 0)
+    critic_steps: int = setting(5, "optimiser steps of the critics for each one of the regressor", 1, 100)
+    critic_lr: float = setting(1e-5, "learning rate of the critics", 0, 10)
+    critic_width: int = setting(64, "channels after the critics' first convolution", 4, 512)
+    uncertainty: float = setting(0.25, "truth is overwritten where the prediction is within this; 0 = never", 0, 1)
+    truth_noise: float = setting(1.0, "share of the prediction's statistics as noise on the truth", 0, 1)
+
+    validate: str = setting("", "split of the DAVIS folder to validate on; '' = none")
+    validate_every: int = setting(0, "steps between validations; 0 = at the end alone", 0)
+    save_every: int = setting(100, "steps between checkpoints", 1)
+    pictures_every: int = setting(500, "steps between pictures of clips in TensorBoard; 0 = none", 0)
+    seed: int = setting(0, "of all that is random", 0, 2**31)
+    licence: str = setting("", "note on the data that is stored in the weights")
 
     @property
     def steps(self) -> int:
-        """Optimiser steps of all phases."""
+        """Optimiser steps of the regressor in all phases."""
         return sum(phase.steps for phase in self.phases)
 
+    @property
+    def critics(self) -> dict[str, float]:
+        """The critics in use and their weights: ``spatial``, ``temporal``."""
+        weights = {"spatial": self.lambda_s, "temporal": self.lambda_t} if self.stage == "adversarial" else {}
+        return {name: weight for name, weight in weights.items() if weight > 0}
 
-CHOICES = {
-    "variant": tuple(VARIANTS),
-    "optimizer": ("adam", "adamw"),
-    "schedule": ("cosine", "polynomial"),
-    "precision": ("fp32", "bf16"),
-}
-
-
-RANGES = {
-    "steps": (1, math.inf),
-    "batch": (1, math.inf),
-    "frames": (1, math.inf),
-    "video_share": (0, 1),
-    "preload": (0, 4096),
-    "lr": (0, 10),
-    "encoder_lr": (0, 10),
-    "weight_decay": (0, 1),
-    "warmup": (0, math.inf),
-    "balance": (0, 1),
-    "dice": (0, math.inf),
-    "clip_gradient": (0, math.inf),
-    "ema": (0, 1),
-    "workers": (0, 64),
-    "save_every": (1, math.inf),
-    "seed": (0, 2**31),
-}
-
-
-def name_of(kind: Any) -> str:
-    """How a field's type is called in a message: ``float``, ``dict[str, float]``."""
-    return str(kind) if typing.get_origin(kind) else kind.__name__
+    def check(self, where: str) -> None:
+        """Raise FastganError where values do not fit each other."""
+        for i, phase in enumerate(self.phases):
+            place, stride = f"{where}: phases[{i}]", CRITIC_STRIDE if self.critics else STRIDE
+            if phase.size % stride:
+                raise FastganError(f"{place}: size is {phase.size}, which is not a multiple of {stride}")
+            if (phase.steps > 0) == (phase.epochs > 0):
+                raise FastganError(f"{place}: give either steps or epochs, over 0")
+            if "temporal" in self.critics and phase.frames != self.phases[0].frames:
+                raise FastganError(f"{place}: the temporal critic wants the same number of frames in all phases")
+        for name in ("betas", "zoom"):
+            if len(getattr(self, name)) != 2:
+                raise FastganError(f"{where}: {name} is {getattr(self, name)}; it takes two, such as [0.9, 0.999]")
+        if self.zoom[0] > self.zoom[1]:
+            raise FastganError(f"{where}: zoom is {self.zoom}; the first is the smaller one")
+        if not self.davis and not self.youtube_vos and not any(weight > 0 for weight in self.stills.values()):
+            raise FastganError(
+                f"{where}: no data; set 'davis', 'youtube_vos', or 'stills_root' and 'stills' with weights over 0"
+            )
+        if self.validate and not self.davis:
+            raise FastganError(f"{where}: validate is '{self.validate}', and there is no 'davis' folder to find it in")
 
 
-def fits(value: Any, kind: Any) -> bool:
-    """Whether a YAML value can stand for a field of this type; an integer can for a float, true cannot for 1."""
-    origin = typing.get_origin(kind)
-    if origin:
-        if type(value) is not origin:
-            return False
-        columns = (value.keys(), value.values()) if origin is dict else (value,)
-        return all(
-            fits(member, wanted)
-            for column, wanted in zip(columns, typing.get_args(kind), strict=True)
-            for member in column
-        )
-    return type(value) is kind or (kind is float and type(value) is int)
+def table() -> str:
+    """All keys as a Markdown table."""
+    rows = ["| key | default | range | |", "|---|---|---|---|"]
+    for cls, prefix in ((Recipe, ""), (Phase, "phases[].")):
+        for item in dataclasses.fields(cls):
+            about = item.metadata
+            if not about:
+                continue
+            default = item.default
+            if default is dataclasses.MISSING:
+                default = item.default_factory() if item.default_factory is not dataclasses.MISSING else "(must be set)"
+            low, high = (f"{about[end]:g}" if math.isfinite(about[end]) else "" for end in ("low", "high"))
+            span = ", ".join(map(str, about["choices"])) or (f"{low} to {high}" if high else f"≥ {low}" if low else "")
+            rows.append(f"| `{prefix}{item.name}` | {default!r} | {span} | {about['sentence']} |")
+    return "\n".join(rows)
 
 
-def build(cls: type, values: Any, where: str):
-    """``cls(**values)`` with unknown, missing and mistyped keys refused in words."""
-    if not isinstance(values, dict):
-        raise FastganError(f"{where}: expected keys and values, got {type(values).__name__}")
-    fields = {f.name: f for f in dataclasses.fields(cls)}
-    for key in values:
-        if key not in fields:
-            close = difflib.get_close_matches(str(key), fields, n=1)
-            hint = f"; did you mean '{close[0]}'?" if close else f"; known keys: {', '.join(fields)}"
-            raise FastganError(f"{where}: unknown key '{key}'{hint}")
-        if fields[key].type is float and isinstance(values[key], str):
-            with contextlib.suppress(ValueError):  # YAML takes 6e-4, which has no point, for text
-                values[key] = float(values[key])
-        value = values[key]
-        if not fits(value, fields[key].type):
-            raise FastganError(f"{where}: {key} is {value!r}, which is not of type {name_of(fields[key].type)}")
-        if fields[key].type is float:
-            values[key] = float(value)
-        low, high = RANGES.get(key, (-math.inf, math.inf))
-        if key in RANGES and not low <= values[key] <= high:
-            raise FastganError(f"{where}: {key} is {value}; it must lie between {low} and {high}")
-        if key in CHOICES and value not in CHOICES[key]:
-            raise FastganError(f"{where}: {key} is '{value}'; choose one of {', '.join(CHOICES[key])}")
-    try:
-        return cls(**values)
-    except TypeError as error:
-        raise FastganError(f"{where}: {error}".replace("__init__() ", "")) from None
-
-
-def from_dict(values: Any, where: str = "recipe") -> Recipe:
-    """A validated recipe. Raises FastganError naming the key and, for a typo, the nearest known one."""
-    if not isinstance(values, dict) or not isinstance(values.get("phases"), list) or not values["phases"]:
-        raise FastganError(f"{where}: 'phases' must list at least one phase with steps, size and batch")
-    values = dict(values)
-    values["phases"] = [build(Phase, p, f"{where}: phases[{i}]") for i, p in enumerate(values["phases"])]
-    recipe = build(Recipe, values, where)
-    for i, phase in enumerate(recipe.phases):
-        if phase.size < STRIDE or phase.size % STRIDE:
-            raise FastganError(f"{where}: phases[{i}]: size is {phase.size}, which is not a multiple of {STRIDE}")
-    if len(recipe.betas) != 2:
-        raise FastganError(f"{where}: betas is {recipe.betas}; Adam takes two, such as [0.9, 0.999]")
-    if not recipe.davis and not any(weight > 0 for weight in recipe.stills.values()):
-        raise FastganError(f"{where}: no data; set 'davis', or 'stills_root' and 'stills' with weights over 0")
-    return recipe
-
-
-def load_recipe(path: str | Path, overrides: list[str] = ()) -> Recipe:
-    """Read a YAML recipe; ``overrides`` are ``key=value`` with YAML values."""
-    try:
-        values = yaml.safe_load(Path(path).read_text())
-        for override in overrides:
-            key, found, value = override.partition("=")
-            if not found or not isinstance(values, dict):
-                raise FastganError(f"--set {override}: write it as key=value")
-            values[key] = yaml.safe_load(value)
-    except FileNotFoundError:
-        raise FastganError(f"{path}: there is no such recipe") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise FastganError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    return from_dict(values, str(path))
+if __name__ == "__main__":
+    print(table())

@@ -1,237 +1,249 @@
-"""The loop of the first training stage: the regressor alone, with the mask fed back over K frames."""
+"""The training loop: batches in, measures and checkpoints out. What a step does is in stages.py."""
 
-import json
+import copy
+import dataclasses
 import math
 import time
+from collections import defaultdict
 from dataclasses import asdict
 from pathlib import Path
 
 import cv2
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+import yaml
 from torch.utils.data import DataLoader
 
 from fastgan_core.data.clips import ClipDataset
-from fastgan_core.data.folders import Sequence, davis_sequences, preload, still_pairs
-from fastgan_core.device import choose_device
 from fastgan_core.errors import FastganError
-from fastgan_core.losses import balanced_cross_entropy, dice_loss
-from fastgan_core.model import VARIANTS, FaSTGAN
+from fastgan_core.model import VARIANTS
+from fastgan_core.training.checkpoint import load_state, save_state
+from fastgan_core.training.datasets import Data, load_data
+from fastgan_core.training.distributed import rank, wait_for_all, world
+from fastgan_core.training.logbook import Logbook, write_about
 from fastgan_core.training.recipe import Recipe
-from fastgan_core.weights import load_weights, save_weights
+from fastgan_core.training.stages import Stage
+from fastgan_core.weights import save_weights
 
-
-def unroll(model: FaSTGAN, frames: torch.Tensor, reference_mask: torch.Tensor, previous: torch.Tensor) -> torch.Tensor:
-    """Run the regressor over a clip as the tracker does, each soft mask fed into the next step.
-
-    Args:
-        frames: ``(B, K + 1, 3, S, S) float in [0, 1]``, the reference frame first.
-        reference_mask: ``(B, 1, S, S)``. previous: ``(B, 1, S, S)``, the mask before the first target.
-
-    Returns:
-        logits ``(B, K, 1, S, S) float32``. Nothing is detached: what happens at t is also
-        judged by what it leads to at t + 1 (section 5, back-propagation through time).
-    """
-    frames = [f.contiguous(memory_format=torch.channels_last) for f in frames.unbind(1)]
-    reference = model.encode_reference(frames[0], reference_mask)
-    memory = model.initial_memory(len(previous), previous.shape[-2:], like=reference)
-    outputs = []
-    for frame in frames[1:]:
-        logits, memory = model(frame, previous, reference, memory)
-        outputs.append(logits.float())
-        previous = outputs[-1].sigmoid()
-    return torch.stack(outputs, dim=1)
-
-
-def build_model(recipe: Recipe) -> FaSTGAN:
-    """The regressor with the weights that the recipe starts from."""
-    if recipe.init:
-        model = load_weights(recipe.init)[0]
-        if model.variant != recipe.variant:
-            raise FastganError(f"init: {recipe.init} holds a {model.variant}, the recipe asks for {recipe.variant}")
-    else:
-        model = FaSTGAN(recipe.variant, imagenet=recipe.backbone == "imagenet")
-        if recipe.backbone not in ("", "imagenet"):
-            try:
-                missing = model.encoder.load_state_dict(load_file(recipe.backbone), strict=False)
-                fits = not missing.unexpected_keys and set(missing.missing_keys) == {"conv1_mask.weight"}
-            except (OSError, SafetensorError, RuntimeError):
-                fits = False
-            if not fits:
-                raise FastganError(
-                    f"backbone: {recipe.backbone} is missing or not a {recipe.variant}; make it with "
-                    "training/backbone.py, or set backbone to 'imagenet' or ''"
-                )
-    # Statistics that were never learnt are not worth freezing.
-    model.frozen_batchnorm = recipe.freeze_batchnorm and bool(recipe.backbone or recipe.init)
-    return model.to(memory_format=torch.channels_last)
+# What may differ when a run goes on: it changes no result.
+FREE = {"workers", "save_every", "pictures_every", "checkpointing"}
 
 
 class Trainer:
     """One run of a recipe in a folder; a run that was stopped goes on from its last checkpoint.
 
-    The folder holds ``recipe.json``, ``log.jsonl`` (a line per ten steps),
-    ``state.safetensors`` (to resume) and ``weights.safetensors`` (to track with).
+    The folder holds ``recipe.yaml`` (resolved), ``about.json`` (code, data, machine), ``log.jsonl`` and
+    ``tensorboard/`` (measures), ``state.safetensors`` (to go on), ``weights.safetensors`` (the newest, to
+    track with) and ``best.safetensors`` (the best on the validation set).
+
+    Args:
+        recipe: what to train. output: the run's folder. device: where; see :mod:`.distributed` for several.
     """
 
-    def __init__(self, recipe: Recipe, output: Path, device: str = "auto"):
-        self.recipe, self.output, self.device = recipe, output, choose_device(device)
-        output.mkdir(parents=True, exist_ok=True)
-        self._check_same_recipe()
-        (output / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1))
-        torch.manual_seed(recipe.seed)
+    def __init__(self, recipe: Recipe, output: Path, device: torch.device):
         # Loaders are forked, and a forked OpenCV waits for ever for threads that its parent had.
         cv2.setNumThreads(1)
-        self.sequences = davis_sequences(Path(recipe.davis), recipe.davis_split) if recipe.davis else []
-        self.stills = [(still_pairs(Path(recipe.stills_root) / n), w) for n, w in recipe.stills.items() if w > 0]
-        self.model = build_model(recipe).to(self.device).train()
-        if recipe.preload:
-            side = recipe.preload
-            self.sequences = [Sequence(s.name, tuple(preload(s.frames, side)), s.starts) for s in self.sequences]
-            self.stills = [(preload(pairs, side), weight) for pairs, weight in self.stills]
-        self.average = {k: v.detach().clone().float() for k, v in self.model.state_dict().items()}
-        engine = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
-        groups = [
-            {"params": list(self.model.encoder.parameters()), "peak": recipe.encoder_lr},
-            {"params": list(self.model.decoder.parameters()), "peak": recipe.lr},
-        ]
-        self.optimizer = engine(groups, recipe.lr, tuple(recipe.betas), weight_decay=recipe.weight_decay)
-        self.step = 0
-        self._resume()
+        self.output, self.device = output, device
+        self.data = load_data(recipe)
+        if self.data.skipped and rank() == 0:
+            print(f"skipped {len(self.data.skipped)} files, such as: {self.data.skipped[0]}", flush=True)
+        self.recipe = resolve(recipe, self.data)
+        self.stage = Stage(self.recipe, device)
+        self.average = copy.deepcopy(self.stage.model) if recipe.ema else self.stage.model
+        self.step, self.best = 0, -1.0
+        self._begin()
+
+    def _begin(self) -> None:
+        state = self.output / "state.safetensors"
+        if state.exists():
+            check_same_recipe(self.recipe, self.output / "recipe.yaml")
+            numbers = load_state(state, self.stage, self.average)
+            self.step, self.best = int(numbers["step"]), numbers["best"]
+            if rank() == 0:
+                print(f"goes on from step {self.step}", flush=True)
+        elif rank() == 0:
+            self.output.mkdir(parents=True, exist_ok=True)
+            write_about(self.output, self.recipe, self.data, self.device)
+        wait_for_all()
 
     def rate(self, step: int) -> float:
-        """Learning rate at a step as a share of its peak."""
+        """Learning rate at a step as a share of its peak: warm-up, constant, then down to zero."""
         recipe = self.recipe
         if step < recipe.warmup:
             return (step + 1) / recipe.warmup
-        left = 1 - (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
-        return left**0.9 if recipe.schedule == "polynomial" else 0.5 - 0.5 * math.cos(math.pi * left)
-
-    def loss(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Supervised loss of a batch of clips."""
-        batch = {k: v.to(self.device, non_blocking=True) for k, v in batch.items()}
-        masks = batch["masks"]
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
-            logits = unroll(self.model, batch["frames"].float().div(255), masks[:, 0], batch["previous"])
-        targets = masks[:, 1:]
-        loss = balanced_cross_entropy(logits, targets, self.recipe.balance)
-        if self.recipe.dice:
-            loss = loss + self.recipe.dice * dice_loss(logits, targets)
-        return loss
-
-    def train_step(self, batch: dict[str, torch.Tensor]) -> float:
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["peak"] * self.rate(self.step)
-        loss = self.loss(batch)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        if self.recipe.clip_gradient:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_gradient)
-        self.optimizer.step()
-        self.step += 1
-        # A short memory at first, so that the average does not hold on to the start.
-        decay = min(self.recipe.ema, self.step / (self.step + 10))
-        for name, value in self.model.state_dict().items():
-            self.average[name].lerp_(value.float(), 1 - decay)
-        return loss.item()
+        start = max(recipe.warmup, recipe.constant * recipe.steps)
+        left = 1 - max(0.0, step - start) / max(1.0, recipe.steps - start)
+        return left**recipe.power if recipe.schedule == "polynomial" else 0.5 - 0.5 * math.cos(math.pi * left)
 
     def batches(self):
-        """Batches from the current step to the end, phase by phase."""
-        first = 0
-        for number, phase in enumerate(self.recipe.phases):
+        """This process's batches from the current step to the end, phase by phase.
+
+        Every step has ``critic_steps`` batches in the second stage; without critics the last of them alone
+        is drawn, so that runs with and without critics see the same clips.
+        """
+        first, recipe = 0, self.recipe
+        draws = recipe.critic_steps if recipe.stage == "adversarial" else 1
+        for number, phase in enumerate(recipe.phases):
             done = max(0, self.step - first)
             first += phase.steps
             if done >= phase.steps:
                 continue
             clips = ClipDataset(
-                self.sequences, self.stills, phase.size, phase.frames, self.recipe.video_share,
-                length=phase.steps * phase.batch, seed=self.recipe.seed * 1000 + number,
+                self.data.sequences, self.data.stills, phase.size, phase.frames,
+                length=phase.steps * draws * phase.batch, options=recipe, seed=recipe.seed * 1000 + number,
             )  # fmt: skip
+            chosen = [
+                (step * draws + turn) * phase.batch + place
+                for step in range(done, phase.steps)
+                for turn in range(draws - self.stage.turns, draws)
+                for place in range(rank(), phase.batch, world())
+            ]
             yield from DataLoader(
                 clips,
-                phase.batch,
-                sampler=range(done * phase.batch, len(clips)),
-                num_workers=self.recipe.workers,
-                prefetch_factor=3 if self.recipe.workers else None,
+                phase.batch // world(),
+                sampler=chosen,
+                num_workers=recipe.workers,
+                prefetch_factor=3 if recipe.workers else None,
                 worker_init_fn=_quiet_worker,
+                pin_memory=self.device.type == "cuda",
             )
 
     def run(self) -> None:
         """Train to the end of the recipe."""
-        start, waited, losses, mark = time.time(), 0.0, [], time.time()
-        for batch in self.batches():
-            waited += time.time() - mark
-            losses.append(self.train_step(batch))
-            if self.step % 10 == 0:
-                line = {
-                    "step": self.step,
-                    "loss": round(sum(losses) / len(losses), 4),
-                    "seconds_per_step": round((time.time() - start) / len(losses), 3),
-                    "waiting": round(waited / (time.time() - start), 3),
-                    "size": batch["frames"].shape[-1],
-                }
-                with open(self.output / "log.jsonl", "a") as log:
-                    log.write(json.dumps(line) + "\n")
-                if self.step % 50 == 0:
-                    print(f"step {self.step}/{self.recipe.steps} {line}", flush=True)
-                start, waited, losses = time.time(), 0.0, []
-            if self.step % self.recipe.save_every == 0 or self.step == self.recipe.steps:
+        logbook = Logbook(self.output, self.recipe, self.step) if rank() == 0 else None
+        batches, clock = self.batches(), Clock()
+
+        def draw() -> dict[str, torch.Tensor]:
+            with clock.waiting():
+                batch = next(batches)
+            clock.clips += len(batch["frames"]) * world()
+            return batch
+
+        while self.step < self.recipe.steps:
+            measures, clip = self.train_step(draw)
+            clock.add(measures | {"skipped": clip["skipped"].sum()})
+            last = self.step == self.recipe.steps
+            if logbook:
+                logbook.bar.update()
+                every = self.recipe.pictures_every
+                if every and (self.step % every == 0 or last):
+                    logbook.clip(self.step, clip)
+                if self.step % 10 == 0 or last:
+                    logbook.scalars(self.step, clock.take() | {"rate": self.rate(self.step - 1)})
+            every = self.recipe.validate_every
+            if self.data.validation and (last or (every and self.step % every == 0)):
+                self.validate(logbook)
+            if self.step % self.recipe.save_every == 0 or last:
                 self.save()
-            mark = time.time()
+        if logbook:
+            logbook.close()
+        wait_for_all()
+
+    def train_step(self, draw) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+        """One step of the stage, at its learning rate, and of the averaged weights."""
+        self.stage.set_rate(self.rate(self.step))
+        measures, clip = self.stage.step(draw)
+        self.step += 1
+        if self.recipe.ema:
+            # A short memory at first, so that the average does not hold on to the start.
+            decay = min(self.recipe.ema, self.step / (self.step + 10))
+            for average, value in zip(
+                self.average.state_dict().values(), self.stage.model.state_dict().values(), strict=True
+            ):
+                if average.is_floating_point():
+                    average.lerp_(value, 1 - decay)
+                else:
+                    average.copy_(value)
+        return measures, clip
+
+    def validate(self, logbook: Logbook | None) -> None:
+        """Track the validation sequences with the newest weights; keep them if they are the best so far."""
+        if logbook:
+            from fastgan_core.evaluation import mean_scores
+            from fastgan_core.tracker import Tracker
+
+            tracker = Tracker(self.average, str(self.device), size=VARIANTS[self.recipe.variant].input_size)
+            scores = mean_scores(tracker, self.data.validation)
+            logbook.scalars(self.step, {f"validation/{k}": v for k, v in scores.items()})
+            if scores["J&F-Mean"] > self.best:
+                self.best = scores["J&F-Mean"]
+                self._save_weights("best.safetensors")
+        wait_for_all()
 
     def save(self) -> None:
         """Write weights and state; each file appears whole or not at all."""
-        model = FaSTGAN(self.recipe.variant)
-        model.load_state_dict(self.average if self.recipe.ema else self.model.state_dict())
-        save_weights(
-            self.output / "weights.safetensors",
-            model,
-            input_size=VARIANTS[self.recipe.variant].input_size,
-            recipe={**asdict(self.recipe), "trained_steps": self.step},
-            licence=self.recipe.licence,
+        if rank() == 0:
+            self._save_weights("weights.safetensors")
+            numbers = {"step": self.step, "best": self.best}
+            save_state(self.output / "state.safetensors", self.stage, self.average, numbers)
+        wait_for_all()
+
+    def _save_weights(self, name: str) -> None:
+        recipe = asdict(self.recipe) | {"trained_steps": self.step}
+        save_weights(self.output / name, self.average, recipe=recipe, licence=self.recipe.licence)
+
+
+class Clock:
+    """Means of measures, and where the time goes, since they were last taken."""
+
+    def __init__(self):
+        self.sums: dict[str, torch.Tensor] = defaultdict(float)
+        self.steps = self.clips = 0
+        self.waited, self.start = 0.0, time.perf_counter()
+
+    def waiting(self):
+        return _Waiting(self)
+
+    def add(self, measures: dict[str, torch.Tensor]) -> None:
+        self.steps += 1
+        for name, value in measures.items():
+            self.sums[name] = self.sums[name] + value
+
+    def take(self) -> dict[str, float]:
+        """Means per step, and ``clips_per_second``, ``waiting`` (share of the time, for data); starts anew."""
+        seconds = time.perf_counter() - self.start
+        means = {name: float(total) / self.steps for name, total in self.sums.items()}
+        means |= {"clips_per_second": self.clips / seconds, "waiting": self.waited / seconds}
+        self.__init__()
+        return means
+
+
+class _Waiting:
+    def __init__(self, clock: Clock):
+        self.clock = clock
+
+    def __enter__(self) -> None:
+        self.since = time.perf_counter()
+
+    def __exit__(self, *_) -> None:
+        self.clock.waited += time.perf_counter() - self.since
+
+
+def resolve(recipe: Recipe, data: Data) -> Recipe:
+    """The recipe with epochs turned into steps, and every batch divided by the processes."""
+    phases = []
+    for i, phase in enumerate(recipe.phases):
+        if phase.batch % world():
+            raise FastganError(f"phases[{i}]: batch is {phase.batch}, which {world()} processes cannot share evenly")
+        # Critics take batches too; an epoch counts all of them.
+        clips = phase.batch * (recipe.critic_steps if recipe.stage == "adversarial" else 1)
+        steps = phase.steps or math.ceil(phase.epochs * data.pictures / clips)
+        phases.append(dataclasses.replace(phase, steps=steps))
+    return dataclasses.replace(recipe, phases=phases)
+
+
+def check_same_recipe(recipe: Recipe, file: Path) -> None:
+    """A run is one recipe from its first step to its last; only what changes no result may change."""
+    try:
+        before = yaml.safe_load(file.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise FastganError(f"{file}: cannot be read ({error}); choose another --output") from None
+    now = asdict(recipe)
+    changed = [k for k in now if now[k] != before.get(k) and k not in FREE]
+    if changed:
+        raise FastganError(
+            f"{file.parent} holds a run with another recipe ({', '.join(changed)} differ); "
+            "choose another --output, or set them back"
         )
-        state = {f"model.{k}": v.contiguous() for k, v in self.model.state_dict().items()}
-        state |= {f"average.{k}": v.contiguous() for k, v in self.average.items()}
-        for number, values in self.optimizer.state_dict()["state"].items():
-            state |= {f"optimizer.{number}.{k}": v.contiguous() for k, v in values.items()}
-        partial = self.output / "state.partial"
-        save_file(state, partial, {"step": str(self.step)})
-        partial.replace(self.output / "state.safetensors")
-
-    def _check_same_recipe(self) -> None:
-        """A run is one recipe from its first step to its last; only what changes no result may change."""
-        file = self.output / "recipe.json"
-        if not (self.output / "state.safetensors").exists() or not file.exists():
-            return
-        before, now = json.loads(file.read_text()), json.loads(json.dumps(asdict(self.recipe)))
-        changed = [k for k in now if now[k] != before.get(k) and k not in ("workers", "save_every")]
-        if changed:
-            raise FastganError(
-                f"{self.output} holds a run with another recipe ({', '.join(changed)} differ); "
-                "choose another --output, or set them back"
-            )
-
-    def _resume(self) -> None:
-        path = self.output / "state.safetensors"
-        if not path.exists():
-            return
-        try:
-            state = load_file(path, device=str(self.device))
-        except (OSError, SafetensorError) as error:
-            raise FastganError(f"{path} is damaged ({error}); remove it to start anew") from None
-        self.model.load_state_dict({k[6:]: v for k, v in state.items() if k.startswith("model.")})
-        self.average = {k[8:]: v for k, v in state.items() if k.startswith("average.")}
-        moments: dict[int, dict[str, torch.Tensor]] = {}
-        for key, value in state.items():
-            if key.startswith("optimizer."):
-                _, number, name = key.split(".")
-                moments.setdefault(int(number), {})[name] = value
-        saved = self.optimizer.state_dict()
-        saved["state"] = moments
-        self.optimizer.load_state_dict(saved)
-        self.step = int(next(iter(moments.values()))["step"].item()) if moments else 0
-        print(f"resumed at step {self.step}", flush=True)
 
 
 def _quiet_worker(_: int) -> None:

@@ -77,3 +77,27 @@ def motorbike() -> Sequence:
     if not found or found[0].frames[0].load()[1].shape != (320, 569):
         pytest.skip(f"{root} is not the copy at 320 pixels that the expected values were made with")
     return found[0]
+
+
+@pytest.fixture
+def values(davis, stills) -> dict:
+    """A recipe that trains for a moment."""
+    return {
+        "davis": str(davis),
+        "stills_root": str(stills),
+        "stills": {"shapes": 1},
+        "phases": [
+            {"steps": 2, "size": 32, "batch": 2, "frames": 2},
+            {"steps": 2, "size": 64, "batch": 2, "frames": 2},
+        ],
+        "workers": 0,
+        "warmup": 1,
+        "save_every": 1,
+        "dice": 1,
+        "ema": 0.99,
+        "shake": 0.4,
+        "colour": 1,
+        "rough": 0.65,
+        "distractors": 0.4,
+        "occluders": 0.3,
+    }

@@ -2,87 +2,77 @@ import json
 
 import pytest
 import torch
-from safetensors.torch import load_file
+import yaml
 
 from fastgan_core.errors import FastganError
-from fastgan_core.training.recipe import from_dict, load_recipe
-from fastgan_core.training.trainer import Trainer, unroll
+from fastgan_core.training.reading import from_dict, load_recipe
+from fastgan_core.training.stages import unroll
+from fastgan_core.training.trainer import Trainer
 from fastgan_core.weights import load_weights
 
-
-@pytest.fixture
-def values(davis, stills):
-    return {
-        "davis": str(davis),
-        "stills_root": str(stills),
-        "stills": {"shapes": 1},
-        "phases": [
-            {"steps": 2, "size": 32, "batch": 2, "frames": 2},
-            {"steps": 2, "size": 64, "batch": 1, "frames": 3},
-        ],
-        "precision": "fp32",
-        "workers": 0,
-        "warmup": 1,
-        "save_every": 1,
-        "dice": 1,
-    }
+CPU = torch.device("cpu")
 
 
-def test_a_stopped_run_goes_on_as_if_it_had_not_been(values, tmp_path):
-    recipe = from_dict(values)
-    Trainer(recipe, tmp_path / "whole").run()
-    first = Trainer(recipe, tmp_path / "parts")
-    for batch in first.batches():
-        first.train_step(batch)
-        if first.step == 3:  # in the middle of the second phase
-            first.save()
-            break
-    second = Trainer(recipe, tmp_path / "parts")
-    assert second.step == 3
-    second.run()
-    whole, parts = (load_file(tmp_path / run / "state.safetensors") for run in ("whole", "parts"))
-    assert whole.keys() == parts.keys()
-    for name in whole:
-        torch.testing.assert_close(whole[name], parts[name], rtol=1e-5, atol=1e-6, msg=name)
+def trainer(values: dict, folder) -> Trainer:
+    return Trainer(from_dict(values), folder, CPU)
+
+
+def draws(run: Trainer):
+    return iter(run.batches()).__next__
+
+
+def test_a_run_folder_is_whole(values, tmp_path):
+    run = trainer(values | {"validate": "train", "pictures_every": 2}, tmp_path)
+    run.run()
+    assert yaml.safe_load((tmp_path / "recipe.yaml").read_text())["phases"][1]["size"] == 64
+    about = json.loads((tmp_path / "about.json").read_text())
+    assert about["data"][f"{values['davis']} train"]["pictures"] == 16
+    assert about["code"] != "unknown"
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert {"loss", "cross_entropy", "dice", "gradient_norm", "rate", "waiting", "clips_per_second"} <= lines[0].keys()
+    assert 0 <= lines[-1]["validation/J&F-Mean"] <= 1
+    _, info = load_weights(tmp_path / "weights.safetensors")
+    assert info.recipe["trained_steps"] == 4
+    assert info.recipe["davis_split"] == "train"
+    assert load_weights(tmp_path / "best.safetensors")[1].recipe["trained_steps"] == 4
+    assert list((tmp_path / "tensorboard").glob("events*"))
+
+
+def test_a_recipe_that_was_stored_can_be_run_again(values, tmp_path):
+    trainer(values, tmp_path / "first")
+    again = load_recipe(tmp_path / "first/recipe.yaml")
+    assert again == Trainer(again, tmp_path / "second", CPU).recipe
 
 
 def test_a_run_is_one_recipe(values, tmp_path):
-    Trainer(from_dict(values), tmp_path).save()
+    trainer(values, tmp_path).save()
     with pytest.raises(FastganError, match=r"another recipe \(lr differ"):
-        Trainer(from_dict(values | {"lr": 0.5}), tmp_path)
-    Trainer(from_dict(values | {"workers": 1}), tmp_path)  # changes no result
+        trainer(values | {"lr": 0.5}, tmp_path)
+    trainer(values | {"workers": 1}, tmp_path)  # changes no result
     state = tmp_path / "state.safetensors"
     state.write_bytes(state.read_bytes()[:1000])
     with pytest.raises(FastganError, match="damaged"):
-        Trainer(from_dict(values), tmp_path)
+        trainer(values, tmp_path)
 
 
 def test_batchnorm_is_frozen_only_where_it_has_learnt_something(values, tmp_path):
-    assert not Trainer(from_dict(values), tmp_path / "scratch").model.frozen_batchnorm
-    Trainer(from_dict(values), tmp_path / "run").save()
+    scratch = trainer(values, tmp_path / "run")
+    assert not scratch.stage.model.frozen_batchnorm
+    scratch.save()
     values |= {"init": str(tmp_path / "run" / "weights.safetensors")}
-    assert Trainer(from_dict(values), tmp_path / "tuned").model.frozen_batchnorm
+    assert trainer(values, tmp_path / "tuned").stage.model.frozen_batchnorm
 
 
 def test_a_backbone_that_is_none(values, tmp_path):
     with pytest.raises(FastganError, match=r"training/backbone\.py"):
-        Trainer(from_dict(values | {"backbone": "none.safetensors"}), tmp_path)
-
-
-def test_the_run_folder_says_how_it_was_made_and_holds_weights(values, tmp_path):
-    recipe = from_dict(values)
-    Trainer(recipe, tmp_path).run()
-    assert json.loads((tmp_path / "recipe.json").read_text())["phases"][1]["size"] == 64
-    _, info = load_weights(tmp_path / "weights.safetensors")
-    assert info.recipe["trained_steps"] == 4
-    assert info.recipe["davis_split"] == "train"
+        trainer(values | {"backbone": "none.safetensors"}, tmp_path)
 
 
 def test_training_lowers_the_loss(values, tmp_path):
-    values |= {"phases": [{"steps": 12, "size": 64, "batch": 2, "frames": 2}], "save_every": 1000, "ema": 0.0}
-    trainer = Trainer(from_dict(values), tmp_path)
-    batch = next(iter(trainer.batches()))
-    losses = [trainer.train_step(batch) for _ in range(12)]
+    values |= {"phases": [{"steps": 12, "size": 64, "batch": 2, "frames": 2}], "ema": 0.0}
+    run = trainer(values, tmp_path)
+    batch = draws(run)()
+    losses = [run.train_step(lambda: batch)[0]["loss"].item() for _ in range(12)]
     assert min(losses[-3:]) < 0.8 * losses[0]
 
 
@@ -95,13 +85,35 @@ def test_the_gradient_of_a_late_frame_reaches_the_first_mask(model):
     assert previous.grad.abs().sum() > 0
 
 
-def test_the_rate_rises_and_falls(values, tmp_path):
+def test_checkpointing_changes_memory_and_nothing_else(values, tmp_path):
+    plain, thrifty = (trainer(values | {"checkpointing": c}, tmp_path / str(c)) for c in (False, True))
+    batch = draws(plain)()
+    losses = [run.train_step(lambda: batch)[0]["loss"] for run in (plain, thrifty)]
+    torch.testing.assert_close(*losses)
+    for a, b in zip(plain.stage.model.parameters(), thrifty.stage.model.parameters(), strict=True):
+        torch.testing.assert_close(a.grad, b.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_the_rate_rises_stays_and_falls(values, tmp_path):
     values |= {"phases": [{"steps": 100, "size": 32, "batch": 1}], "warmup": 10}
     for schedule in ("cosine", "polynomial"):
-        trainer = Trainer(from_dict(values | {"schedule": schedule}), tmp_path / schedule)
-        rates = [trainer.rate(step) for step in range(100)]
+        run = trainer(values | {"schedule": schedule}, tmp_path / schedule)
+        rates = [run.rate(step) for step in range(100)]
         assert max(rates) == rates[9] == pytest.approx(1, abs=0.02)
         assert rates[99] < 0.02
+    # The paper's second stage: 40 epochs, constant over the first 10, then polynomial with power 0.9.
+    run = trainer(values | {"schedule": "polynomial", "constant": 0.25, "warmup": 0}, tmp_path / "paper")
+    assert [run.rate(step) for step in (0, 24, 25)] == [1, 1, 1]
+    assert run.rate(70) == pytest.approx((30 / 75) ** 0.9)
+
+
+def test_epochs_become_steps(values, tmp_path):
+    values |= {"phases": [{"epochs": 2, "size": 32, "batch": 3}]}
+    run = trainer(values, tmp_path)
+    assert run.data.pictures == 16 + 6  # annotated frames, stills
+    assert run.recipe.phases[0].steps == 15  # 2 * 22 / 3, rounded up
+    values |= {"stage": "adversarial", "critic_steps": 5, "phases": [{"epochs": 2, "size": 64, "batch": 1}]}
+    assert trainer(values, tmp_path / "critics").recipe.phases[0].steps == 9  # a step takes five batches
 
 
 @pytest.mark.parametrize(
@@ -123,6 +135,15 @@ def test_the_rate_rises_and_falls(values, tmp_path):
         ({"phases": [3]}, "expected keys and values, got int"),
         ({"phases": [{"steps": 1, "size": 50, "batch": 1}]}, "multiple of 32"),
         ({"phases": [{"steps": 1, "batch": 1}]}, "size"),
+        ({"phases": [{"size": 32, "batch": 1}]}, "either steps or epochs"),
+        ({"phases": [{"size": 32, "batch": 1, "steps": 1, "epochs": 1}]}, "either steps or epochs"),
+        ({"stage": "adversarial", "phases": [{"size": 96, "batch": 1, "steps": 1}]}, "multiple of 64"),
+        ({"zoom": [2, 1]}, "the first is the smaller"),
+        ({"zoom": [1]}, "takes two"),
+        ({"davis_year": 2018}, "choose one of 2016, 2017"),
+        ({"lr": float("nan")}, "must lie between"),
+        ({"validate": "train", "davis": ""}, "no 'davis' folder"),
+        ({"youtube_vos": "nowhere"}, r"meta\.json"),
         ({"davis": "", "stills": {}}, "no data"),
         ({"davis_split": "nowhere"}, "nowhere"),
         ({"stills": {"nothing": 1}}, "nothing"),
@@ -130,7 +151,7 @@ def test_the_rate_rises_and_falls(values, tmp_path):
 )
 def test_recipes_that_cannot_be(values, tmp_path, change, words):
     with pytest.raises(FastganError, match=words):
-        Trainer(from_dict(values | change), tmp_path)
+        trainer(values | change, tmp_path)
 
 
 def test_recipes_from_files(values, tmp_path):
@@ -138,6 +159,10 @@ def test_recipes_from_files(values, tmp_path):
     path.write_text(json.dumps(values))  # JSON is YAML
     assert load_recipe(path, ["lr=0.5", "schedule=polynomial"]).lr == 0.5
     assert load_recipe(path, ["lr=6e-4"]).lr == 6e-4
+    changed = load_recipe(path, ["phases.1.steps=9", "stills.shapes=0.5"])
+    assert (changed.phases[1].steps, changed.stills["shapes"]) == (9, 0.5)
+    with pytest.raises(FastganError, match=r"phases\.0\.steps=10"):
+        load_recipe(path, ["phases.7.steps=9"])
     with pytest.raises(FastganError, match="key=value"):
         load_recipe(path, ["lr"])
     with pytest.raises(FastganError, match="no such recipe"):

@@ -1,0 +1,132 @@
+"""A run that is killed goes on as if it had not been; several processes are one."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from fastgan_core.training.reading import from_dict
+from fastgan_core.training.stages import Stage
+from fastgan_core.training.trainer import Trainer
+
+ROOT = Path(__file__).parents[2]
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def adversarial(values):
+    return values | {
+        "stage": "adversarial",
+        "critic_steps": 2,
+        "critic_width": 4,
+        "phases": [{"steps": 6, "size": 64, "batch": 2, "frames": 2}],
+    }
+
+
+def losses(folder: Path) -> dict[int, tuple]:
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return {line["step"]: (line["loss"], line["temporal/distance"], line["gradient_norm"]) for line in lines}
+
+
+def test_a_killed_run_goes_on_as_if_it_had_not_been(adversarial, tmp_path):
+    adversarial["phases"][0]["steps"] = 20
+    adversarial["save_every"] = 3
+    (tmp_path / "recipe.yaml").write_text(json.dumps(adversarial))
+
+    def start(name: str) -> subprocess.Popen:
+        command = [sys.executable, "-m", "fastgan_core.cli", "train", tmp_path / "recipe.yaml"]
+        command += ["--output", tmp_path / name, "--device", "cpu"]
+        # One thread: sums over several may round differently each time.
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        return subprocess.Popen([*map(str, command)], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+
+    whole, killed = start("whole"), start("killed")
+    state, end = tmp_path / "killed/state.safetensors", time.time() + 120
+    while not state.exists() and killed.poll() is None and time.time() < end:
+        time.sleep(0.02)
+    assert killed.poll() is None, "it ended before it could be killed"
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    with safe_open(state, framework="pt") as file:
+        assert 3 <= float(file.metadata()["step"]) < 20
+    assert [process.wait(120) for process in (whole, start("killed"))] == [0, 0]
+
+    assert list(losses(tmp_path / "killed")) == [10, 20]
+    assert losses(tmp_path / "killed")[20] == losses(tmp_path / "whole")[20]
+    whole, parts = (load_file(tmp_path / run / "state.safetensors") for run in ("whole", "killed"))
+    assert whole.keys() == parts.keys()
+    assert not [name for name in whole if not torch.equal(whole[name], parts[name])]
+
+
+WORKER = """
+import json, sys, torch
+from pathlib import Path
+from safetensors.torch import save_file
+from fastgan_core.training.distributed import processes, rank
+from fastgan_core.training.reading import from_dict
+from fastgan_core.training.trainer import Trainer
+torch.set_num_threads(1)
+values, out = json.loads(sys.argv[1]), Path(sys.argv[2])
+with processes("cpu") as device:
+    run = Trainer(from_dict(values), out, device)
+    run.train_step(iter(run.batches()).__next__)
+    modules = {"model": run.stage.model, **run.stage.critics}
+    gradients = {f"{m}.{n}": p.grad for m, module in modules.items() for n, p in module.named_parameters()}
+    save_file({k: v.contiguous() for k, v in gradients.items()}, out / f"rank{rank()}")
+"""
+
+
+def test_two_processes_with_half_the_batch_each_have_the_gradients_of_one(adversarial, tmp_path):
+    values = adversarial | {"critic_steps": 1, "clip_gradient": 0}
+    # A network that knows its statistics: batch norm over half of a batch is another function.
+    values |= {"init": str(ROOT / "fastgan_core/checkpoints/resnet18.safetensors")}
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    groups = {}
+    for size in (1, 2):
+        (tmp_path / str(size)).mkdir()
+        processes = []
+        for number in range(size):
+            place = {"RANK": str(number), "LOCAL_RANK": str(number), "WORLD_SIZE": str(size)}
+            environment = os.environ | place | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+            command = [sys.executable, "-c", WORKER, json.dumps(values), str(tmp_path / str(size))]
+            processes.append(subprocess.Popen(command, cwd=ROOT, env=environment))
+        assert [process.wait(200) for process in processes] == [0] * size
+        groups[size] = [load_file(tmp_path / str(size) / f"rank{number}") for number in range(size)]
+    (one,), (first, second) = groups[1], groups[2]
+    assert any(name.startswith("temporal") for name in one)
+    for name, gradient in one.items():
+        torch.testing.assert_close(first[name], second[name], rtol=0, atol=0, msg=name)
+        scale = gradient.abs().max().item()
+        torch.testing.assert_close(first[name], gradient, rtol=1e-3, atol=1e-4 * scale + 1e-9, msg=name)
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(values, tmp_path, monkeypatch):
+    from fastgan_core.errors import FastganError
+    from fastgan_core.training import trainer
+
+    monkeypatch.setattr(trainer, "world", lambda: 3)
+    with pytest.raises(FastganError, match="3 processes cannot share"):
+        Trainer(from_dict(values), tmp_path, CPU)
+
+
+def test_stages_without_critics_see_the_same_clips(adversarial, tmp_path):
+    """What the ablation compares differs in its losses alone."""
+    both = Trainer(from_dict(adversarial), tmp_path / "both", CPU)
+    neither = Trainer(from_dict(adversarial | {"lambda_s": 0, "lambda_t": 0}), tmp_path / "neither", CPU)
+    assert isinstance(both.stage, Stage)
+    assert (both.stage.turns, neither.stage.turns) == (2, 1)
+    with_critics, without = iter(both.batches()), iter(neither.batches())
+    for _ in range(3):
+        next(with_critics)
+        assert torch.equal(next(with_critics)["frames"], next(without)["frames"])
