@@ -1,7 +1,6 @@
 """``fastgan track | train | evaluate``: the library from the command line."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -17,6 +16,17 @@ def add_tracker_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--size", type=int, default=0, help="the network's input has the area of a square of this side (multiple of 32)"
     )
+
+
+def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dataset", choices=("davis2016", "davis2017", "youtube-vos"), default="davis2016")
+    parser.add_argument("--root", type=Path, required=True, help="the data set's folder")
+    parser.add_argument("--split", help="file in ImageSets (default: val), or folder of YouTube-VOS (default: valid)")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--method", choices=("tracker", "repeat", "flow"), default="tracker")
+    what.add_argument("--results", type=Path, metavar="DIR", help="score these masks: DIR/<sequence>/<frame>.png")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="write the masks, in the data set's layout")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file")
 
 
 def make_tracker(args: argparse.Namespace):
@@ -83,23 +93,10 @@ def train(args: argparse.Namespace) -> None:
 
 
 def evaluate(args: argparse.Namespace) -> None:
-    """Score the tracker on a DAVIS 2016 split."""
-    from fastgan_core.data.folders import davis_sequences
-    from fastgan_core.evaluation import evaluate as run
+    """Score the tracker, a baseline or masks on disk on DAVIS or YouTube-VOS."""
+    from fastgan_core.cli_evaluate import run
 
-    sequences = davis_sequences(args.root, args.split)
-    if args.json and not args.json.absolute().parent.is_dir():
-        raise FastganError(f"--json {args.json}: there is no folder {args.json.parent}")
-    tracker = make_tracker(args)
-    names = ("J-Mean", "J-Recall", "J-Decay", "F-Mean", "F-Recall", "F-Decay")
-    print(f"{'sequence':20}" + "".join(f"{n:>10}" for n in names) + f"{'fps':>8}")
-    results = {}
-    for name, row in run(tracker, sequences):
-        results[name] = row
-        print(f"{name:20}" + "".join(f"{100 * row[n]:10.1f}" for n in names) + f"{row['fps']:8.1f}", flush=True)
-    print(f"J&F {50 * (results['mean']['J-Mean'] + results['mean']['F-Mean']):.1f}")
-    if args.json:
-        args.json.write_text(json.dumps(results, indent=1))
+    run(args, make_tracker)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -123,9 +120,7 @@ def parser() -> argparse.ArgumentParser:
     sub.set_defaults(run=train)
 
     sub = commands.add_parser("evaluate", help=evaluate.__doc__, description=evaluate.__doc__)
-    sub.add_argument("--root", type=Path, required=True, help="DAVIS folder")
-    sub.add_argument("--split", default="val", help="file in ImageSets")
-    sub.add_argument("--json", type=Path, help="write the figures to this file")
+    add_evaluate_options(sub)
     add_tracker_options(sub)
     sub.set_defaults(run=evaluate)
     return top

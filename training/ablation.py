@@ -20,7 +20,7 @@ import yaml
 
 from fastgan_core.data.folders import Sequence, davis_sequences
 from fastgan_core.errors import FastganError
-from fastgan_core.evaluation import mean_scores
+from fastgan_core.evaluation import validate
 from fastgan_core.masks import overlay
 from fastgan_core.tracker import Tracker
 from fastgan_core.training.distributed import processes
@@ -103,7 +103,7 @@ def main() -> None:
     except FastganError as error:
         raise SystemExit(f"ablation: {error}") from None
     for name, tracker in trackers.items():
-        arms[name]["scores"] = mean_scores(tracker, sequences)
+        arms[name]["scores"] = validate(tracker, sequences)
         print(name, arms[name]["scores"], flush=True)
     resolved = yaml.safe_load((args.output / "both/recipe.yaml").read_text())
     phase = resolved["phases"][0]

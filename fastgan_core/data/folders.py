@@ -37,10 +37,15 @@ class Pair:
         image = read_image(self.image)
         if self.mask is None:
             return image, np.zeros(image.shape[:2], np.uint8)
-        labels = read_mask(self.mask)
+        labels = self.load_labels()
         if image.shape[:2] != labels.shape:
             raise FastganError(f"{self.mask}: size {labels.shape} differs from {image.shape[:2]} of {self.image}")
-        return image, (labels > 0).astype(np.uint8) if self.merged else labels
+        return image, labels
+
+    def load_labels(self, path: Path | None = None) -> np.ndarray:
+        """``(H, W)`` integer labels alone, of this annotation or of another file that is to be read like it."""
+        labels = read_mask(path or self.mask)
+        return (labels > 0).astype(np.uint8) if self.merged else labels
 
 
 class Preloaded:

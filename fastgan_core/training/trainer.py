@@ -158,11 +158,11 @@ class Trainer:
     def validate(self, logbook: Logbook | None) -> None:
         """Track the validation sequences with the newest weights; keep them if they are the best so far."""
         if logbook:
-            from fastgan_core.evaluation import mean_scores
+            from fastgan_core.evaluation import validate
             from fastgan_core.tracker import Tracker
 
             tracker = Tracker(self.average, str(self.device), size=VARIANTS[self.recipe.variant].input_size)
-            scores = mean_scores(tracker, self.data.validation)
+            scores = validate(tracker, self.data.validation)
             logbook.scalars(self.step, {f"validation/{k}": v for k, v in scores.items()})
             if scores["J&F-Mean"] > self.best:
                 self.best = scores["J&F-Mean"]

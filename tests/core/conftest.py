@@ -1,5 +1,6 @@
 """Small models and small data sets, made on the spot."""
 
+import json
 import os
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from fastgan_core.model import FaSTGAN
 from fastgan_core.scene import Scene
 
 torch.set_num_threads(2)
+HELD_OUT = ("dance-jump", "flamingo", "horsejump-low", "motorbike", "scooter-gray")
 
 
 @pytest.fixture(scope="session")
@@ -68,15 +70,20 @@ def stills(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def motorbike() -> Sequence:
-    """A real sequence that the shipped weights have never seen."""
+def held_out() -> list[Sequence]:
+    """Real sequences that the shipped weights have never seen."""
     root = Path(os.environ.get("DAVIS_ROOT", Path(__file__).parents[3] / "shared/data/davis2016"))
     if not root.is_dir():
         pytest.skip(f"no DAVIS 2016 at {root}; set DAVIS_ROOT to a folder that holds it")
-    found = [s for s in davis_sequences(root, "val") if s.name == "motorbike"]
-    if not found or found[0].frames[0].load()[1].shape != (320, 569):
+    found = [s for s in davis_sequences(root, "val") if s.name in HELD_OUT]
+    if len(found) < len(HELD_OUT) or found[0].frames[0].load()[1].shape != (320, 569):
         pytest.skip(f"{root} is not the copy at 320 pixels that the expected values were made with")
-    return found[0]
+    return found
+
+
+@pytest.fixture(scope="session")
+def motorbike(held_out) -> Sequence:
+    return next(s for s in held_out if s.name == "motorbike")
 
 
 @pytest.fixture
@@ -101,3 +108,21 @@ def values(davis, stills) -> dict:
         "distractors": 0.4,
         "occluders": 0.3,
     }
+
+
+@pytest.fixture
+def youtube_vos(tmp_path, scene):
+    """Two videos of every fifth frame; in the second an object appears in the third of them."""
+    videos = {}
+    for name, first in (("aaa", 0), ("bbb", 10)):
+        images, masks = (tmp_path / "train" / kind / name for kind in ("JPEGImages", "Annotations"))
+        images.mkdir(parents=True)
+        masks.mkdir(parents=True)
+        for i in range(0, 25, 5):
+            frame, labels = scene[i]
+            cv2.imwrite(str(images / f"{i:05d}.jpg"), frame)
+            write_mask(masks / f"{i:05d}.png", labels * 2 if i >= first else labels * 0)
+        shown = [f"{i:05d}" for i in range(first, 25, 5)]
+        videos[name] = {"objects": {"2": {"category": "ball", "frames": shown}}}
+    (tmp_path / "train/meta.json").write_text(json.dumps({"videos": videos}))
+    return tmp_path

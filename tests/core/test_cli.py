@@ -1,4 +1,3 @@
-import json
 import subprocess
 import sys
 
@@ -105,15 +104,6 @@ def test_a_mask_of_another_size_is_refused(monkeypatch, capsys, clip, tmp_path):
     write_mask(tmp_path / "small.png", np.ones((10, 10), np.uint8))
     assert fastgan(monkeypatch, "track", clip / "frames", "--mask", tmp_path / "small.png", "--output", tmp_path) == 2
     assert "10x10 and the image 320x240" in capsys.readouterr().err
-
-
-def test_evaluate_prints_and_writes_the_measures(monkeypatch, capsys, davis, tmp_path):
-    arguments = ("--root", davis, "--split", "train", "--size", 64, "--json", tmp_path / "scores.json")
-    assert fastgan(monkeypatch, "evaluate", *arguments) == 0
-    scores = json.loads((tmp_path / "scores.json").read_text())
-    assert scores.keys() == {"alpha", "beta", "mean"}
-    assert scores["mean"]["J-Mean"] == pytest.approx((scores["alpha"]["J-Mean"] + scores["beta"]["J-Mean"]) / 2)
-    assert "alpha" in capsys.readouterr().out
 
 
 def test_the_library_needs_no_ros_and_touches_no_gpu_when_imported():

@@ -1,7 +1,5 @@
 """Data sets in the layouts of their authors, whole and with parts missing."""
 
-import json
-
 import cv2
 import numpy as np
 import pytest
@@ -9,24 +7,6 @@ import pytest
 from fastgan_core.data.folders import Pair, davis_sequences, preload, still_pairs, youtube_vos_sequences
 from fastgan_core.errors import FastganError
 from fastgan_core.masks import write_mask
-
-
-@pytest.fixture
-def youtube_vos(tmp_path, scene):
-    """Two videos of every fifth frame; in the second an object appears in the third of them."""
-    videos = {}
-    for name, first in (("aaa", 0), ("bbb", 10)):
-        images, masks = (tmp_path / "train" / kind / name for kind in ("JPEGImages", "Annotations"))
-        images.mkdir(parents=True)
-        masks.mkdir(parents=True)
-        for i in range(0, 25, 5):
-            frame, labels = scene[i]
-            cv2.imwrite(str(images / f"{i:05d}.jpg"), frame)
-            write_mask(masks / f"{i:05d}.png", labels * 2 if i >= first else labels * 0)
-        shown = [f"{i:05d}" for i in range(first, 25, 5)]
-        videos[name] = {"objects": {"2": {"category": "ball", "frames": shown}}}
-    (tmp_path / "train/meta.json").write_text(json.dumps({"videos": videos}))
-    return tmp_path
 
 
 def test_davis_2017_lists_name_sequences(davis):
