@@ -84,12 +84,12 @@ def train(args: argparse.Namespace) -> None:
     from fastgan_core.training.reading import load_recipe
     from fastgan_core.training.trainer import Trainer
 
-    recipe = load_recipe(args.recipe, args.set)
+    recipe, output = load_recipe(args.recipe, args.set), args.output or Path("runs") / args.recipe.stem
     try:
         with processes(args.device) as device:
-            Trainer(recipe, args.output, device).run()
+            Trainer(recipe, output, device).run()
     except KeyboardInterrupt:
-        raise FastganError(f"stopped; the same command goes on from the last checkpoint in {args.output}") from None
+        raise FastganError(f"stopped; the same command goes on from the last checkpoint in {output}") from None
 
 
 def evaluate(args: argparse.Namespace) -> None:
@@ -114,7 +114,7 @@ def parser() -> argparse.ArgumentParser:
 
     sub = commands.add_parser("train", help=train.__doc__, description=train.__doc__)
     sub.add_argument("recipe", type=Path, help="YAML file, see training/configs")
-    sub.add_argument("--output", type=Path, required=True, help="run folder; an interrupted run goes on from it")
+    sub.add_argument("--output", type=Path, help="run folder, default runs/RECIPE; an interrupted run goes on from it")
     sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a value; phases.0.steps=9")
     sub.add_argument("--device", default="auto", help=DEVICE_HELP)
     sub.set_defaults(run=train)

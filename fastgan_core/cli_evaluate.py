@@ -59,12 +59,14 @@ def check_places(args: argparse.Namespace) -> None:
     """Raise FastganError for places that cannot or must not be written."""
     if args.json and not args.json.absolute().parent.is_dir():
         raise FastganError(f"--json {args.json}: there is no folder {args.json.parent}")
+    if args.json and args.json.is_dir():
+        raise FastganError(f"--json {args.json}: is a folder; give the name of a file")
     if not args.output:
         return
     if args.results:
         raise FastganError("--output: the masks of --results are on disk already; leave one of the two out")
     if args.output.resolve().is_relative_to(args.root.resolve()):
-        raise FastganError(f"--output {args.output}: lies in the data set, which it could overwrite; choose another")
+        raise FastganError(f"--output {args.output}: lies in the data set and could overwrite it; choose another place")
 
 
 def rows(score: Score, sequence: Sequence):

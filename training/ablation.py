@@ -23,7 +23,7 @@ from fastgan_core.errors import FastganError
 from fastgan_core.evaluation import validate
 from fastgan_core.masks import overlay
 from fastgan_core.tracker import Tracker
-from fastgan_core.training.distributed import processes
+from fastgan_core.training.distributed import processes, rank
 from fastgan_core.training.reading import load_recipe
 from fastgan_core.training.trainer import Trainer
 
@@ -45,7 +45,7 @@ def train_arms(args: argparse.Namespace, device: torch.device) -> dict[str, dict
         if not clock.exists():
             print(f"== {name}", flush=True)
             start = time.time()
-            Trainer(load_recipe(args.recipe, [*args.set, *overrides]), folder, device).run()
+            Trainer(load_recipe(args.recipe, [*args.set, *overrides, "validate=''"]), folder, device).run()
             clock.write_text(f"{time.time() - start:.0f}")
         arms[name] = {"weights": str(folder / "weights.safetensors"), "seconds": float(clock.read_text())}
     return arms
@@ -98,6 +98,8 @@ def main() -> None:
         args.output.mkdir(parents=True, exist_ok=True)
         with processes(args.device) as device:
             arms = train_arms(args, device)
+            if rank() > 0:
+                return
         sequences = davis_sequences(Path(recipe.davis), recipe.validate, merged=recipe.davis_year == 2016)
         trackers = {name: Tracker.from_weights(arm["weights"], args.device) for name, arm in arms.items()}
     except FastganError as error:

@@ -18,7 +18,7 @@ from fastgan_core.losses import (
 )
 from fastgan_core.model import FaSTGAN, PatchCritic
 from fastgan_core.model.critics import masked, spatial_input, temporal_input
-from fastgan_core.training.distributed import average_gradients
+from fastgan_core.training.distributed import average_gradients, world
 from fastgan_core.training.recipe import Recipe
 from fastgan_core.weights import load_weights
 
@@ -91,7 +91,10 @@ class Stage:
     def __init__(self, recipe: Recipe, device: torch.device):
         self.recipe, self.device = recipe, device
         torch.manual_seed(recipe.seed)
-        self.model = build_model(recipe).to(device).train()
+        self.model = build_model(recipe).to(device)
+        if world() > 1 and device.type == "cuda" and not self.model.frozen_batchnorm:
+            self.model = nn.SyncBatchNorm.convert_sync_batchnorm(self.model)
+        self.model.train()
         frames = {"spatial": 1, "temporal": recipe.phases[0].frames}
         self.critics = nn.ModuleDict(
             {name: PatchCritic(3 * frames[name], recipe.critic_width) for name in recipe.critics}

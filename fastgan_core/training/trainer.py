@@ -109,6 +109,9 @@ class Trainer:
 
     def run(self) -> None:
         """Train to the end of the recipe."""
+        if self.step >= self.recipe.steps:
+            print(f"{self.output}: this run is finished; its weights are in weights.safetensors", flush=True)
+            return
         logbook = Logbook(self.output, self.recipe, self.step) if rank() == 0 else None
         batches, clock = self.batches(), Clock()
 

@@ -10,12 +10,11 @@ import pytest
 import torch
 
 from fastgan_core.data.folders import Sequence, davis_sequences
-from fastgan_core.masks import write_mask
+from fastgan_core.masks import read_mask, write_mask
 from fastgan_core.model import FaSTGAN
 from fastgan_core.scene import Scene
 
 torch.set_num_threads(2)
-HELD_OUT = ("dance-jump", "flamingo", "horsejump-low", "motorbike", "scooter-gray")
 
 
 @pytest.fixture(scope="session")
@@ -70,20 +69,81 @@ def stills(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def held_out() -> list[Sequence]:
-    """Real sequences that the shipped weights have never seen."""
+def davis_copy() -> Path:
+    """The copy of DAVIS 2016 at 320 pixels that expected values were made with."""
     root = Path(os.environ.get("DAVIS_ROOT", Path(__file__).parents[3] / "shared/data/davis2016"))
     if not root.is_dir():
         pytest.skip(f"no DAVIS 2016 at {root}; set DAVIS_ROOT to a folder that holds it")
-    found = [s for s in davis_sequences(root, "val") if s.name in HELD_OUT]
-    if len(found) < len(HELD_OUT) or found[0].frames[0].load()[1].shape != (320, 569):
+    masks = sorted(root.glob("Annotations/480p/motorbike/*.png"))
+    if not masks or read_mask(masks[0]).shape != (320, 569):
         pytest.skip(f"{root} is not the copy at 320 pixels that the expected values were made with")
-    return found
+    return root
 
 
 @pytest.fixture(scope="session")
-def motorbike(held_out) -> Sequence:
-    return next(s for s in held_out if s.name == "motorbike")
+def motorbike(davis_copy) -> Sequence:
+    """A real sequence that the shipped weights have never seen."""
+    return next(s for s in davis_sequences(davis_copy, "val") if s.name == "motorbike")
+
+
+class Video:
+    """A drawn video: two squares of 20 pixels on noise; 1 lies still, 2 moves right by 2 pixels a frame."""
+
+    def __init__(self, late: int = 0):
+        self.late = late  # the frame in which the second square appears
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        texture = np.random.default_rng(0).integers(0, 255, (96, 160, 3), np.uint8)
+        frame, labels = cv2.GaussianBlur(texture, (5, 5), 0), np.zeros((96, 160), np.uint8)
+        labels[10:30, 20:40] = 1
+        frame[10:30, 20:40] = cv2.GaussianBlur(texture[::-1], (3, 3), 0)[10:30, 20:40]
+        if index >= self.late:
+            x = 20 + 2 * index
+            labels[60:80, x : x + 20] = 2
+            frame[60:80, x : x + 20] = cv2.GaussianBlur(texture[:, ::-1], (3, 3), 0)[60:80, 20:40]
+        return frame, labels
+
+
+@pytest.fixture(scope="session")
+def davis2017(tmp_path_factory) -> Path:
+    """A DAVIS 2017 folder: ``pair`` has both squares, ``still`` the first alone; ten frames each."""
+    root = tmp_path_factory.mktemp("davis2017")
+    for name, video in (("pair", Video()), ("still", Video(late=99))):
+        images, masks = root / "JPEGImages/480p" / name, root / "Annotations/480p" / name
+        images.mkdir(parents=True)
+        masks.mkdir(parents=True)
+        for i in range(10):
+            frame, labels = video[i]
+            cv2.imwrite(str(images / f"{i:05d}.jpg"), frame[..., ::-1])
+            write_mask(masks / f"{i:05d}.png", labels)
+    (root / "ImageSets/2017").mkdir(parents=True)
+    (root / "ImageSets/2017/val.txt").write_text("pair\nstill\n")
+    return root
+
+
+@pytest.fixture(scope="session")
+def youtube_vos(tmp_path_factory) -> Path:
+    """A YouTube-VOS folder with one video of ten frames whose second object appears in frame 4.
+
+    ``train``: every frame is annotated. ``valid``: only new objects are, in the frame where they appear,
+    and masks are asked for of every second frame.
+    """
+    root = tmp_path_factory.mktemp("youtube")
+    for split, step in (("train", 1), ("valid", 2)):
+        images, masks = root / split / "JPEGImages/v1", root / split / "Annotations/v1"
+        images.mkdir(parents=True)
+        masks.mkdir(parents=True)
+        for i in range(10):
+            frame, labels = Video(late=4)[i]
+            cv2.imwrite(str(images / f"{i:05d}.jpg"), frame[..., ::-1])
+            if split == "train":
+                write_mask(masks / f"{i:05d}.png", labels)
+            elif i in (0, 4):
+                write_mask(masks / f"{i:05d}.png", np.where(labels == (1 if i == 0 else 2), labels, 0))
+        frames = {n: [f"{i:05d}" for i in range(first, 10, step)] for n, first in (("1", 0), ("2", 4))}
+        objects = {n: {"category": "square", "frames": stems} for n, stems in frames.items()}
+        (root / split / "meta.json").write_text(json.dumps({"videos": {"v1": {"objects": objects}}}))
+    return root
 
 
 @pytest.fixture
@@ -108,21 +168,3 @@ def values(davis, stills) -> dict:
         "distractors": 0.4,
         "occluders": 0.3,
     }
-
-
-@pytest.fixture
-def youtube_vos(tmp_path, scene):
-    """Two videos of every fifth frame; in the second an object appears in the third of them."""
-    videos = {}
-    for name, first in (("aaa", 0), ("bbb", 10)):
-        images, masks = (tmp_path / "train" / kind / name for kind in ("JPEGImages", "Annotations"))
-        images.mkdir(parents=True)
-        masks.mkdir(parents=True)
-        for i in range(0, 25, 5):
-            frame, labels = scene[i]
-            cv2.imwrite(str(images / f"{i:05d}.jpg"), frame)
-            write_mask(masks / f"{i:05d}.png", labels * 2 if i >= first else labels * 0)
-        shown = [f"{i:05d}" for i in range(first, 25, 5)]
-        videos[name] = {"objects": {"2": {"category": "ball", "frames": shown}}}
-    (tmp_path / "train/meta.json").write_text(json.dumps({"videos": videos}))
-    return tmp_path

@@ -1,5 +1,7 @@
 """Data sets in the layouts of their authors, whole and with parts missing."""
 
+import json
+
 import cv2
 import numpy as np
 import pytest
@@ -7,6 +9,24 @@ import pytest
 from fastgan_core.data.folders import Pair, davis_sequences, preload, still_pairs, youtube_vos_sequences
 from fastgan_core.errors import FastganError
 from fastgan_core.masks import write_mask
+
+
+@pytest.fixture
+def two_videos(tmp_path, scene):
+    """Two videos of every fifth frame; in the second an object appears in the third of them."""
+    videos = {}
+    for name, first in (("aaa", 0), ("bbb", 10)):
+        images, masks = (tmp_path / "train" / kind / name for kind in ("JPEGImages", "Annotations"))
+        images.mkdir(parents=True)
+        masks.mkdir(parents=True)
+        for i in range(0, 25, 5):
+            frame, labels = scene[i]
+            cv2.imwrite(str(images / f"{i:05d}.jpg"), frame)
+            write_mask(masks / f"{i:05d}.png", labels * 2 if i >= first else labels * 0)
+        shown = [f"{i:05d}" for i in range(first, 25, 5)]
+        videos[name] = {"objects": {"2": {"category": "ball", "frames": shown}}}
+    (tmp_path / "train/meta.json").write_text(json.dumps({"videos": videos}))
+    return tmp_path
 
 
 def test_davis_2017_lists_name_sequences(davis):
@@ -22,35 +42,35 @@ def test_davis_2017_keeps_objects_apart_where_2016_merges_them(davis, tmp_path):
     assert set(np.unique(Pair(tmp_path / "two.jpg", tmp_path / "two.png", merged=True).load()[1])) == {0, 1}
 
 
-def test_youtube_vos_objects_may_appear_late(youtube_vos):
-    first, second = youtube_vos_sequences(youtube_vos, "train")
+def test_youtube_vos_objects_may_appear_late(two_videos):
+    first, second = youtube_vos_sequences(two_videos, "train")
     assert (first.starts, second.starts) == ({2: 0}, {2: 2})
     assert not second.frames[1].load()[1].any()
     assert set(np.unique(second.frames[2].load()[1])) == {0, 2}
 
 
-def test_frames_without_annotation_are_frames(youtube_vos):
+def test_frames_without_annotation_are_frames(two_videos):
     for number in (0, 5, 20):
-        (youtube_vos / f"train/Annotations/bbb/{number:05d}.png").unlink()
-    sequence = youtube_vos_sequences(youtube_vos, "train")[1]
+        (two_videos / f"train/Annotations/bbb/{number:05d}.png").unlink()
+    sequence = youtube_vos_sequences(two_videos, "train")[1]
     assert [frame.mask is None for frame in sequence.frames] == [True, True, False, False, True]
     assert not sequence.frames[4].load()[1].any()
     assert sequence.annotated().starts == {2: 0}
     assert len(sequence.annotated()) == 2
 
 
-def test_what_is_missing_is_named_or_skipped(youtube_vos, davis, stills, tmp_path):
-    (youtube_vos / "train/Annotations/bbb/00010.png").unlink()
+def test_what_is_missing_is_named_or_skipped(two_videos, davis, stills, tmp_path):
+    (two_videos / "train/Annotations/bbb/00010.png").unlink()
     with pytest.raises(FastganError, match=r"bbb/00010\.png.*object 2"):
-        youtube_vos_sequences(youtube_vos, "train")
+        youtube_vos_sequences(two_videos, "train")
     skipped = []
-    assert [s.name for s in youtube_vos_sequences(youtube_vos, "train", skipped)] == ["aaa"]
+    assert [s.name for s in youtube_vos_sequences(two_videos, "train", skipped)] == ["aaa"]
     assert len(skipped) == 1
     with pytest.raises(FastganError, match=r"valid/meta\.json"):
-        youtube_vos_sequences(youtube_vos, "valid")
-    (youtube_vos / "train/meta.json").write_text('{"videos": [1]}')
+        youtube_vos_sequences(two_videos, "valid")
+    (two_videos / "train/meta.json").write_text('{"videos": [1]}')
     with pytest.raises(FastganError, match="damaged"):
-        youtube_vos_sequences(youtube_vos, "train")
+        youtube_vos_sequences(two_videos, "train")
     with pytest.raises(FastganError, match=r"test-dev\.txt"):
         davis_sequences(davis, "test-dev")
     with pytest.raises(FastganError, match="no Images"):

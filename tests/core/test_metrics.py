@@ -1,12 +1,22 @@
 """Values of the official davis2017-evaluation tool."""
 
+import json
+
+import cv2
 import numpy as np
 import pytest
 
-from fastgan_core.baselines import Repeat
+from fastgan_core.data.folders import davis_sequences
 from fastgan_core.errors import FastganError
-from fastgan_core.evaluation import evaluate
-from fastgan_core.metrics import contour_accuracy, dilate, measures, region_similarity, statistics
+from fastgan_core.metrics import (
+    boundary,
+    contour_accuracy,
+    dilate,
+    measures,
+    region_similarity,
+    score_sequence,
+    statistics,
+)
 
 
 def rectangle(shift: int = 0) -> np.ndarray:
@@ -22,6 +32,7 @@ def circle(radius: int) -> np.ndarray:
 
 EMPTY = np.zeros((480, 854), bool)
 OFFICIAL = [
+    # In the order of the file of golden values.
     (rectangle(), rectangle(), 1.0, 1.0),
     (rectangle(), rectangle(5), 0.862631, 1.0),
     (rectangle(), rectangle(8), 0.790831, 0.975),
@@ -47,67 +58,72 @@ def test_statistics_by_hand():
     assert (mean, recall, decay) == (pytest.approx(0.5), pytest.approx(4 / 9), pytest.approx(0.6))
 
 
-OFFICIAL_SEQUENCES = {
+@pytest.mark.parametrize("radius", [0, 1, 2, 5, 8, 13])
+def test_dilation_is_that_by_a_disk_and_keeps_the_bits_apart(radius):
+    rng = np.random.default_rng(radius)
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
+    disk = (x**2 + y**2 <= radius**2).astype(np.uint8)
+    for height, width in ((40, 60), (1, 30), (30, 1), (7, 9)):
+        bits = rng.integers(0, 4, (height, width), np.uint8) * (rng.random((height, width)) < 0.02)
+        expected = cv2.dilate(bits & 1, disk) | cv2.dilate(bits >> 1, disk) << 1
+        assert (dilate(bits.astype(np.uint8), radius) == expected).all()
+
+
+def test_cutting_to_the_masks_changes_nothing():
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        truth, prediction = masks = rng.random((2, 60, 80)) < rng.choice([0, 0.01])
+        for mask in masks:  # rectangles that may touch the image's edges, in noise or not
+            y, x = rng.integers(0, 60), rng.integers(0, 80)
+            mask[y : y + rng.integers(0, 40), x : x + rng.integers(0, 40)] = True
+        y, x = np.mgrid[-3:4, -3:4]
+        disk = (x**2 + y**2 <= 9).astype(np.uint8)  # 0.03 of the diagonal
+        true, found = boundary(truth.view(np.uint8)), boundary(prediction.view(np.uint8))
+        if not true.any() or not found.any():
+            expected = float(true.any() == found.any())
+        else:
+            precision = (found & cv2.dilate(true, disk)).sum() / found.sum()
+            recall = (true & cv2.dilate(found, disk)).sum() / true.sum()
+            expected = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+        assert measures(truth, prediction, tolerance=0.03) == pytest.approx(
+            (region_similarity(truth, prediction), expected)
+        )
+
+
+def test_masks_of_different_sizes_are_refused():
+    with pytest.raises(FastganError, match="resize"):
+        measures(EMPTY, EMPTY[:-1])
+
+
+# The first mask repeated, in the order mean, recall, decay of J and then of F.
+REPEATED = {
     "dance-jump": (0.430171, 0.172414, 0.123073, 0.311987, 0.034483, -0.00634),
     "flamingo": (0.401443, 0.089744, 0.12334, 0.379512, 0.141026, 0.16751),
     "horsejump-low": (0.308401, 0.172414, 0.483322, 0.360849, 0.206897, 0.51474),
     "motorbike": (0.229853, 0.243902, 0.662298, 0.280889, 0.243902, 0.78201),
     "scooter-gray": (0.174713, 0.027397, 0.379899, 0.166343, 0.013699, 0.335427),
 }
+NAMES = ("J-Mean", "J-Recall", "J-Decay", "F-Mean", "F-Recall", "F-Decay")
 
 
-def test_whole_sequences_agree_with_the_official_tool(held_out):
-    for scored in evaluate(Repeat(), held_out):
-        row = scored.objects[1]
-        found = [row[f"{m}-{s}"] for m in "JF" for s in ("Mean", "Recall", "Decay")]
-        assert found == pytest.approx(OFFICIAL_SEQUENCES[scored.sequence], abs=1e-6), scored.sequence
+@pytest.mark.parametrize("name", REPEATED)
+def test_a_whole_sequence_agrees_with_the_official_tool(davis_copy, name):
+    sequence = next(s for s in davis_sequences(davis_copy, "val") if s.name == name)
+    masks = [pair.load_labels() > 0 for pair in sequence.frames]
+    scores = score_sequence(masks, [masks[0]] * len(masks))
+    assert [scores[n] for n in NAMES] == pytest.approx(REPEATED[name], abs=1e-6)
+    assert scores["J&F-Mean"] == pytest.approx((scores["J-Mean"] + scores["F-Mean"]) / 2)
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_contours_match_within_a_disk_as_defined(seed):
-    """Against the definition spelt out: every contour pixel's distance to the other contour."""
-    rng = np.random.default_rng(seed)
-    shape = tuple(rng.integers(60, 200, 2))
-    truth, prediction = np.zeros(shape, bool), np.zeros(shape, bool)
-    for mask in (truth, prediction):  # rectangles that may touch the border, and loose pixels
-        y, x = rng.integers(0, shape[0] // 2), rng.integers(0, shape[1] // 2)
-        mask[y : y + rng.integers(2, shape[0]), x : x + rng.integers(2, shape[1])] = True
-        mask[rng.random(shape) < 0.002] ^= True
-    tolerance = rng.choice([0.008, 0.03])
-    assert measures(truth, prediction, tolerance)[1] == pytest.approx(
-        slow_contour_accuracy(truth, prediction, tolerance)
-    )
-
-
-def slow_contour_accuracy(truth: np.ndarray, prediction: np.ndarray, tolerance: float) -> float:
-    contours = []
-    for mask in (truth, prediction):
-        height, width = mask.shape
-        contours.append(
-            np.array(
-                [
-                    (y, x)
-                    for y in range(height)
-                    for x in range(width)
-                    if len({mask[min(y + i, height - 1), min(x + j, width - 1)] for i in (0, 1) for j in (0, 1)}) == 2
-                ]
-            )
-        )
-    radius = np.ceil(tolerance * np.hypot(*truth.shape))
-    distances = np.hypot(*(contours[0][:, None] - contours[1][None]).transpose(2, 0, 1))
-    recall, precision = ((distances.min(axis=axis) <= radius).mean() for axis in (1, 0))
-    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
-
-
-@pytest.mark.parametrize("radius", [1, 2, 5, 9])
-def test_dilation_of_a_pixel_is_a_disk(radius):
-    image = np.zeros((31, 27), np.uint8)
-    image[4, 25], image[20, 13] = 1, 2
-    y, x = np.mgrid[:31, :27]
-    assert np.array_equal(dilate(image, radius) & 1, (y - 4) ** 2 + (x - 25) ** 2 <= radius**2)
-    assert np.array_equal(dilate(image, radius) & 2 > 0, (y - 20) ** 2 + (x - 13) ** 2 <= radius**2)
-
-
-def test_masks_of_two_sizes_are_refused():
-    with pytest.raises(FastganError, match="resize"):
-        measures(np.zeros((3, 4), bool), np.zeros((4, 3), bool))
+def test_the_values_above_are_those_of_the_golden_file(davis_copy):
+    files = [folder / "metrics_golden.json" for folder in davis_copy.parents[:2]]
+    file = next((f for f in files if f.is_file()), None)
+    if file is None:
+        pytest.skip(f"no metrics_golden.json in {files[0].parent} or {files[1].parent}")
+    golden = json.loads(file.read_text())
+    for (truth, prediction, j, f), (name, value) in zip(OFFICIAL, golden["masks"].items(), strict=True):
+        assert (value["J"], value["F"]) == (j, f), name
+        assert measures(truth, prediction) == pytest.approx((j, f), abs=1e-6), name
+    assert golden["sequences"].keys() == REPEATED.keys()
+    for name, value in golden["sequences"].items():
+        assert (*value["J_mean_recall_decay"], *value["F_mean_recall_decay"]) == REPEATED[name]
