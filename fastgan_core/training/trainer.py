@@ -3,8 +3,6 @@
 import copy
 import dataclasses
 import math
-import time
-from collections import defaultdict
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from fastgan_core.data.clips import ClipDataset
 from fastgan_core.errors import FastganError
 from fastgan_core.model import VARIANTS
 from fastgan_core.training.checkpoint import load_state, save_state
+from fastgan_core.training.clock import Clock
 from fastgan_core.training.datasets import Data, load_data
 from fastgan_core.training.distributed import rank, wait_for_all, world
 from fastgan_core.training.logbook import Logbook, write_about
@@ -185,42 +184,6 @@ class Trainer:
         save_weights(self.output / name, self.average, recipe=recipe, licence=self.recipe.licence)
 
 
-class Clock:
-    """Means of measures, and where the time goes, since they were last taken."""
-
-    def __init__(self):
-        self.sums: dict[str, torch.Tensor] = defaultdict(float)
-        self.steps = self.clips = 0
-        self.waited, self.start = 0.0, time.perf_counter()
-
-    def waiting(self):
-        return _Waiting(self)
-
-    def add(self, measures: dict[str, torch.Tensor]) -> None:
-        self.steps += 1
-        for name, value in measures.items():
-            self.sums[name] = self.sums[name] + value
-
-    def take(self) -> dict[str, float]:
-        """Means per step, and ``clips_per_second``, ``waiting`` (share of the time, for data); starts anew."""
-        seconds = time.perf_counter() - self.start
-        means = {name: float(total) / self.steps for name, total in self.sums.items()}
-        means |= {"clips_per_second": self.clips / seconds, "waiting": self.waited / seconds}
-        self.__init__()
-        return means
-
-
-class _Waiting:
-    def __init__(self, clock: Clock):
-        self.clock = clock
-
-    def __enter__(self) -> None:
-        self.since = time.perf_counter()
-
-    def __exit__(self, *_) -> None:
-        self.clock.waited += time.perf_counter() - self.since
-
-
 def resolve(recipe: Recipe, data: Data) -> Recipe:
     """The recipe with epochs turned into steps, and every batch divided by the processes."""
     phases = []
@@ -230,7 +193,7 @@ def resolve(recipe: Recipe, data: Data) -> Recipe:
         # Critics take batches too; an epoch counts all of them.
         clips = phase.batch * (recipe.critic_steps if recipe.stage == "adversarial" else 1)
         steps = phase.steps or math.ceil(phase.epochs * data.pictures / clips)
-        phases.append(dataclasses.replace(phase, steps=steps))
+        phases.append(dataclasses.replace(phase, steps=steps, epochs=0.0))
     return dataclasses.replace(recipe, phases=phases)
 
 

@@ -39,7 +39,7 @@ def test_a_run_folder_is_whole(values, tmp_path):
 
 
 def test_a_recipe_that_was_stored_can_be_run_again(values, tmp_path):
-    trainer(values, tmp_path / "first")
+    trainer(values | {"phases": [{"epochs": 0.5, "size": 32, "batch": 2}]}, tmp_path / "first")
     again = load_recipe(tmp_path / "first/recipe.yaml")
     assert again == Trainer(again, tmp_path / "second", CPU).recipe
 
