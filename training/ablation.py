@@ -4,7 +4,8 @@ python training/ablation.py training/configs/adversarial_davis_resnet18.yaml --o
 
 Trains four times as the recipe says (cross-entropy alone, with the spatial critic, with the temporal one, with
 both), tracks the validation sequences with each and with the weights that all started from, and leaves
-``table.md``, ``table.json`` and ``differences.png``. Stopped, the same command goes on.
+``table.md``, ``table.json`` and pictures of the frames in which they differ the most: ``differences.png`` of the
+validation sequences, ``scene.png`` of the drawn scene. Stopped, the same command goes on.
 """
 
 import argparse
@@ -18,10 +19,11 @@ import numpy as np
 import torch
 import yaml
 
-from fastgan_core.data.folders import Sequence, davis_sequences
+from fastgan_core.data.folders import davis_sequences
 from fastgan_core.errors import FastganError
 from fastgan_core.evaluation import validate
 from fastgan_core.masks import overlay
+from fastgan_core.scene import Scene
 from fastgan_core.tracker import Tracker
 from fastgan_core.training.distributed import processes, rank
 from fastgan_core.training.reading import load_recipe
@@ -64,23 +66,29 @@ def table(arms: dict[str, dict], conditions: str) -> str:
     return "\n".join([*lines, "", conditions, ""])
 
 
-def differences(trackers: dict[str, Tracker], sequences: list[Sequence], rows: int = 5) -> np.ndarray:
-    """For each sequence the frame in which the trackers differ the most: truth first, then every tracker."""
+def differences(trackers: dict[str, Tracker], sequences: list, rows: int = 1) -> np.ndarray:
+    """Per sequence the ``rows`` frames in which the trackers differ the most: the truth, then every tracker.
+
+    A sequence is a list of ``(frame, labels)``. Frames of one sequence are at least a tenth of it apart.
+    """
     picture = []
-    for sequence in sequences[:rows]:
-        worst, best_row = -1, []
-        loaded = [frame.load() for frame in sequence.frames]
+    for sequence in sequences:
+        reference, truth = sequence[0][0], (sequence[0][1] > 0).astype(np.uint8)
         for tracker in trackers.values():
-            tracker.set_reference(loaded[0][0], (loaded[0][1] > 0).astype(np.uint8))
-        for frame, truth in loaded[1:-1]:
-            masks = [tracker.step(frame).labels for tracker in trackers.values()]
-            spread = np.std(np.stack(masks) > 0, axis=0).sum() / max(1, np.count_nonzero(truth))
-            if spread > worst:
-                worst, best_row = spread, [overlay(frame, (truth > 0).astype(np.uint8))]
-                best_row += [overlay(frame, m) for m in masks]
-        for tile, name in zip(best_row, ["truth", *trackers], strict=True):
-            cv2.putText(tile, name, (8, 30), cv2.FONT_HERSHEY_SIMPLEX, 1.0, (255, 255, 0), 2, cv2.LINE_AA)
-        picture.append(np.hstack([cv2.resize(t, (426, 240), interpolation=cv2.INTER_AREA) for t in best_row]))
+            tracker.set_reference(reference, truth)
+        found = [[tracker.step(frame).labels > 0 for tracker in trackers.values()] for frame, _ in sequence[1:]]
+        area = max(1, np.count_nonzero(truth))
+        spread = np.array([np.std(masks, axis=0).sum() / area for masks in found])
+        for _ in range(rows):
+            worst = int(spread.argmax())
+            frame, truth = sequence[worst + 1]
+            tiles = [overlay(frame, mask.astype(np.uint8)) for mask in (truth > 0, *found[worst])]
+            for tile, name in zip(tiles, ["truth", *trackers], strict=True):
+                cv2.putText(tile, name, (8, 30), cv2.FONT_HERSHEY_SIMPLEX, 1.0, (255, 255, 0), 2, cv2.LINE_AA)
+            height = round(340 * frame.shape[0] / frame.shape[1])
+            picture.append(np.hstack([cv2.resize(t, (340, height), interpolation=cv2.INTER_AREA) for t in tiles]))
+            apart = max(1, len(spread) // 10)
+            spread[max(0, worst - apart) : worst + apart] = -1
     return np.vstack(picture)
 
 
@@ -120,8 +128,11 @@ def main() -> None:
     print(text)
     (args.output / "table.md").write_text(text)
     (args.output / "table.json").write_text(json.dumps(arms, indent=1))
-    picture = differences(trackers, sequences)
-    cv2.imwrite(str(args.output / "differences.png"), picture[..., ::-1])
+    videos = [[frame.load() for frame in sequence.frames] for sequence in sequences]
+    cv2.imwrite(str(args.output / "differences.png"), differences(trackers, videos)[..., ::-1])
+    scene = Scene(480, 360, length=150)
+    drawn = [scene[i] for i in range(len(scene))]
+    cv2.imwrite(str(args.output / "scene.png"), differences(trackers, [drawn], rows=4)[..., ::-1])
 
 
 if __name__ == "__main__":

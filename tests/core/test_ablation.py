@@ -1,0 +1,64 @@
+"""The command behind the ablation's table, in small."""
+
+import argparse
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fastgan_core.tracker import Tracker
+from fastgan_core.weights import load_weights, save_weights
+
+FILE = Path(__file__).parents[2] / "training/ablation.py"
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def ablation():
+    spec = importlib.util.spec_from_file_location("ablation", FILE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_four_arms_from_the_same_weights(ablation, values, model, tmp_path, monkeypatch):
+    save_weights(tmp_path / "start.safetensors", model)
+    phases = [{"size": 64, "batch": 1, "steps": 1, "frames": 2}]
+    values |= {"stage": "adversarial", "init": str(tmp_path / "start.safetensors"), "validate": "train"}
+    values |= {"phases": phases, "critic_steps": 2, "critic_width": 4}
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(json.dumps(values))
+    arguments = argparse.Namespace(recipe=recipe, set=[], output=tmp_path / "out")
+    arms = ablation.train_arms(arguments, CPU)
+    assert list(arms) == ["start", "cross-entropy", "+ spatial", "+ temporal", "+ both"]
+    used = {}
+    for name, folder in zip(list(arms)[1:], ("cross_entropy", "spatial", "temporal", "both"), strict=True):
+        recipe_used = load_weights(arms[name]["weights"])[1].recipe
+        used[name] = (recipe_used["lambda_s"], recipe_used["lambda_t"])
+        assert (tmp_path / "out" / folder / "state.safetensors").exists()
+    assert list(used.values()) == [(0, 0), (1, 0), (0, 1), (1, 1)]
+    # Asked again, nothing is trained.
+    monkeypatch.setattr(ablation, "Trainer", None)
+    assert ablation.train_arms(arguments, CPU) == arms
+
+
+def test_the_table(ablation):
+    scores = {"J&F-Mean": 0.6, "J-Mean": 0.5, "F-Mean": 0.7}
+    arms = {name: {"scores": scores, "seconds": 90.0} for name in ("start", *ablation.ARMS)}
+    arms["+ both"] = {"scores": {k: v + 0.01 for k, v in scores.items()}, "seconds": 600.0}
+    lines = ablation.table(arms, "On a table.").splitlines()
+    assert lines[2] == "| - | - | start | 60.0 | 50.0 | 70.0 | +0.0 | 2 |"
+    assert lines[4] == "| ✓ | - | + spatial | 60.0 | 50.0 | 70.0 | +0.0 | 2 |"
+    assert lines[6] == "| ✓ | ✓ | + both | 61.0 | 51.0 | 71.0 | +1.0 | 10 |"
+    assert lines[-1] == "On a table."
+
+
+def test_the_picture_shows_the_frames_that_differ(ablation, model, scene):
+    trackers = {name: Tracker(model, device="cpu", size=size) for name, size in (("a", 64), ("b", 96))}
+    video = [scene[i] for i in range(8)]
+    picture = ablation.differences(trackers, [video, video], rows=2)
+    assert picture.shape == (4 * 255, 3 * 340, 3)
+    assert np.array_equal(picture[:510], picture[510:])
