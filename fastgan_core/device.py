@@ -33,9 +33,9 @@ def choose_precision(name: str, device: torch.device) -> str:
     if name == "auto":
         if device.type == "cuda":
             return "fp16"
-        # bfloat16 on a CPU is worth it with AMX tiles alone; without them it is slower than float32.
-        tiles = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-        return "bf16" if tiles() else "fp32"
+        # bfloat16 on a CPU is worth it where there are instructions for it, and slower than float32 elsewhere.
+        asked = (getattr(torch.cpu, f"_is_{name}_supported", None) for name in ("amx_tile", "avx512_bf16"))
+        return "bf16" if any(supported() for supported in asked if supported) else "fp32"
     if name not in DTYPES:
         raise FastganError(f"precision: '{name}' is not known; use auto, {', '.join(DTYPES)}")
     if name == "fp16" and device.type == "cpu":

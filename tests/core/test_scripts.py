@@ -1,4 +1,4 @@
-"""The command behind the ablation's table, in small."""
+"""The scripts of training/, in small."""
 
 import argparse
 import importlib.util
@@ -9,19 +9,25 @@ import numpy as np
 import pytest
 import torch
 
+from fastgan_core.errors import FastganError
+from fastgan_core.model import FaSTGAN
 from fastgan_core.tracker import Tracker
 from fastgan_core.weights import load_weights, save_weights
 
-FILE = Path(__file__).parents[2] / "training/ablation.py"
+SCRIPTS = Path(__file__).parents[2] / "training"
 CPU = torch.device("cpu")
+
+
+def script(name: str):
+    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="module")
 def ablation():
-    spec = importlib.util.spec_from_file_location("ablation", FILE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("ablation")
 
 
 def test_four_arms_from_the_same_weights(ablation, values, model, tmp_path, monkeypatch):
@@ -62,3 +68,22 @@ def test_the_picture_shows_the_frames_that_differ(ablation, model, scene):
     picture = ablation.differences(trackers, [video, video], rows=2)
     assert picture.shape == (4 * 255, 3 * 340, 3)
     assert np.array_equal(picture[:510], picture[510:])
+
+
+def test_an_average_of_checkpoints(tmp_path):
+    files, states = [], []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        files.append(tmp_path / f"{seed}.safetensors")
+        save_weights(files[-1], FaSTGAN("resnet18"), recipe={"seed": seed})
+        states.append(load_weights(files[-1])[0].state_dict())
+    average = script("average").average
+    average(files, tmp_path / "mean.safetensors")
+    mean, info = load_weights(tmp_path / "mean.safetensors")
+    assert info.recipe == {"average_of": [{"seed": 1}, {"seed": 2}]}
+    for name, value in mean.state_dict().items():
+        if value.is_floating_point():
+            torch.testing.assert_close(value, (states[0][name] + states[1][name]) / 2, rtol=1e-3, atol=1e-5)
+    save_weights(tmp_path / "other.safetensors", FaSTGAN("resnet50"))
+    with pytest.raises(FastganError, match="average one variant"):
+        average([files[0], tmp_path / "other.safetensors"], tmp_path / "x.safetensors")
