@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from fastgan_core.errors import FastganError
+from fastgan_core.errors import FastganError, in_words
 
 DEVICE_HELP = "auto (CUDA where there is one), cpu, cuda or cuda:N"
 
@@ -89,7 +89,8 @@ def train(args: argparse.Namespace) -> None:
         with processes(args.device) as device:
             Trainer(recipe, output, device).run()
     except KeyboardInterrupt:
-        raise FastganError(f"stopped; the same command goes on from the last checkpoint in {output}") from None
+        print(f"the same command goes on from the last checkpoint in {output}, if there is one yet", file=sys.stderr)
+        raise
 
 
 def evaluate(args: argparse.Namespace) -> None:
@@ -128,11 +129,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> None:
     args = parser().parse_args()
-    try:
+    with in_words("fastgan"):
         args.run(args)
-    except (FastganError, OSError) as error:  # OSErrors name their file
-        print(f"fastgan: {error}", file=sys.stderr)
-        sys.exit(2)
 
 
 if __name__ == "__main__":

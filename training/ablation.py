@@ -20,12 +20,12 @@ import torch
 import yaml
 
 from fastgan_core.data.folders import davis_sequences
-from fastgan_core.errors import FastganError
+from fastgan_core.errors import FastganError, in_words
 from fastgan_core.evaluation import validate
 from fastgan_core.masks import overlay
 from fastgan_core.scene import Scene
 from fastgan_core.tracker import Tracker
-from fastgan_core.training.distributed import processes, rank
+from fastgan_core.training.distributed import processes, rank, wait_for_all
 from fastgan_core.training.reading import load_recipe
 from fastgan_core.training.trainer import Trainer
 
@@ -39,16 +39,17 @@ START = "start"
 
 
 def train_arms(args: argparse.Namespace, device: torch.device) -> dict[str, dict]:
-    """Weights and seconds of every arm."""
+    """Weights and seconds of every arm; one that is finished is not trained again."""
     arms = {START: {"weights": load_recipe(args.recipe, args.set).init, "seconds": 0.0}}
     for name, overrides in ARMS.items():
         folder = args.output / name.strip("+ ").replace("-", "_")
-        clock = folder / "seconds.txt"
-        if not clock.exists():
-            print(f"== {name}", flush=True)
-            start = time.time()
-            Trainer(load_recipe(args.recipe, [*args.set, *overrides, "validate=''"]), folder, device).run()
-            clock.write_text(f"{time.time() - start:.0f}")
+        run = Trainer(load_recipe(args.recipe, [*args.set, *overrides, "validate=''"]), folder, device)
+        todo, clock, start = run.recipe.steps - run.step, folder / "seconds.txt", time.time()
+        run.run()
+        spent = float(clock.read_text()) if clock.exists() else 0.0
+        if todo and rank() == 0:
+            clock.write_text(f"{spent + time.time() - start:.0f}")
+        wait_for_all()
         arms[name] = {"weights": str(folder / "weights.safetensors"), "seconds": float(clock.read_text())}
     return arms
 
@@ -99,19 +100,21 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a value of the recipe")
     parser.add_argument("--device", default="auto")
     args = parser.parse_args()
-    try:
-        recipe = load_recipe(args.recipe, args.set)
-        if recipe.stage != "adversarial" or not recipe.init or not recipe.validate:
-            raise FastganError(f"{args.recipe}: the ablation wants stage: adversarial, and init and validate set")
-        args.output.mkdir(parents=True, exist_ok=True)
-        with processes(args.device) as device:
-            arms = train_arms(args, device)
-            if rank() > 0:
-                return
-        sequences = davis_sequences(Path(recipe.davis), recipe.validate, merged=recipe.davis_year == 2016)
-        trackers = {name: Tracker.from_weights(arm["weights"], args.device) for name, arm in arms.items()}
-    except FastganError as error:
-        raise SystemExit(f"ablation: {error}") from None
+    with in_words("ablation"):
+        run(args)
+
+
+def run(args: argparse.Namespace) -> None:
+    recipe = load_recipe(args.recipe, args.set)
+    if recipe.stage != "adversarial" or not recipe.init or not recipe.validate:
+        raise FastganError(f"{args.recipe}: the ablation wants stage: adversarial, and init and validate set")
+    args.output.mkdir(parents=True, exist_ok=True)
+    with processes(args.device) as device:
+        arms = train_arms(args, device)
+        if rank() > 0:
+            return
+    sequences = davis_sequences(Path(recipe.davis), recipe.validate, merged=recipe.davis_year == 2016)
+    trackers = {name: Tracker.from_weights(arm["weights"], args.device) for name, arm in arms.items()}
     for name, tracker in trackers.items():
         arms[name]["scores"] = validate(tracker, sequences)
         print(name, arms[name]["scores"], flush=True)

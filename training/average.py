@@ -8,7 +8,7 @@ It helps where the runs began from the same weights: what they learnt in common 
 import argparse
 from pathlib import Path
 
-from fastgan_core.errors import FastganError
+from fastgan_core.errors import FastganError, in_words
 from fastgan_core.weights import load_weights, save_weights
 
 
@@ -37,10 +37,8 @@ def main() -> None:
     parser.add_argument("files", type=Path, nargs="+")
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args()
-    try:
+    with in_words("average"):
         average(args.files, args.output)
-    except (FastganError, OSError) as error:
-        raise SystemExit(f"average: {error}") from None
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import cv2
 import torch
-from torch.utils.data import DataLoader
 
 from fastgan_core.data.clips import ClipDataset
-from fastgan_core.errors import FastganError
+from fastgan_core.data.loader import load_clips
+from fastgan_core.errors import in_words
 from fastgan_core.training.datasets import load_data
 from fastgan_core.training.reading import load_recipe
 
@@ -27,14 +27,14 @@ def main() -> None:
     args = parser.parse_args()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    try:
+    with in_words("loader_speed"):
         recipe = load_recipe(args.recipe, args.set)
         data = load_data(recipe)
         for phase in recipe.phases:
             warm = max(phase.batch, 2)
             count = warm + args.clips
             clips = ClipDataset(data.sequences, data.stills, phase.size, phase.frames, length=count, options=recipe)
-            loader = iter(DataLoader(clips, 1, num_workers=recipe.workers))
+            loader = load_clips(clips, list(range(count)), 1, recipe.workers)
             for _ in range(warm):
                 next(loader)
             start = time.perf_counter()
@@ -45,8 +45,6 @@ def main() -> None:
                 f"{phase.size} pixels, {phase.frames} frames: {rate:.1f} clips a second, "
                 f"{rate * (phase.frames + 2):.0f} pictures a second, {recipe.workers} workers"
             )
-    except FastganError as error:
-        raise SystemExit(f"loader_speed: {error}") from None
 
 
 if __name__ == "__main__":

@@ -21,12 +21,19 @@ def compose(after: Matrix, before: Matrix) -> Matrix:
     return np.hstack([linear, (after[:, :2] @ before[:, 2] + after[:, 2])[:, None]])
 
 
-def view(rng: np.random.Generator, mask: np.ndarray, size: int, zoom=(0.75, 1.25), degrees: float = 30.0) -> Matrix:
+def view(
+    rng: np.random.Generator,
+    mask: np.ndarray,
+    size: int,
+    zoom=(0.75, 1.25),
+    degrees: float = 30.0,
+    stretch: float = 0.0,
+) -> Matrix:
     """A random square view of a picture with the object in it (scale, rotation and flip of section 5).
 
     ``zoom`` is relative to the view that holds the picture's shorter side; a view that would
     lose a large object is widened, one that would make a tiny one invisible is narrowed.
-    The angle is uniform, up to ``degrees`` to each side.
+    The angle is uniform, up to ``degrees`` to each side; ``stretch`` is the deviation of the aspect's logarithm.
     """
     height, width = mask.shape
     x, y, w, h = cv2.boundingRect(mask.astype(np.uint8))
@@ -35,13 +42,13 @@ def view(rng: np.random.Generator, mask: np.ndarray, size: int, zoom=(0.75, 1.25
     scale = size / min(height, width) * np.exp(rng.uniform(np.log(zoom[0]), np.log(zoom[1])))
     scale = min(scale, 0.95 * size / max(w, h)) if rng.random() < 0.8 else scale
     scale = max(scale, size / max(height, width), 0.06 * size / np.sqrt(w * h))
-    stretch = np.exp(rng.normal(0, 0.06))
+    aspect = np.exp(rng.normal(0, stretch))
     flip = -1.0 if rng.random() < 0.5 else 1.0
     # Anywhere in the view, but mostly inside of it.
     room = np.clip(0.5 - 0.4 * scale * np.array([w, h]) / size, 0.08, 0.38)
     to = size * (0.5 + rng.uniform(-room, room))
     angle = np.deg2rad(degrees) * rng.uniform(-1, 1)
-    return similarity((x + w / 2, y + h / 2), (flip * scale * stretch, scale / stretch), angle, to)
+    return similarity((x + w / 2, y + h / 2), (flip * scale * aspect, scale / aspect), angle, to)
 
 
 def drift(rng: np.random.Generator, count: int, size: int, strength: float) -> list[Matrix]:

@@ -34,6 +34,8 @@ class ClipOptions:
     degrees: float = setting(30.0, "random rotation, up to this to each side", 0, 180)
     shake: float = setting(0.0, "strength of a camera motion added to videos; 1 = that of moving stills", 0, 5)
     colour: float = setting(0.0, "strength of colour changes, blur and noise; 1 = gain 25 %", 0, 3)
+    stretch: float = setting(0.0, "random change of the aspect, standard deviation of its logarithm", 0, 0.5)
+    start_at_reference: float = setting(0.0, "share of clips whose reference is the frame before the targets", 0, 1)
     rough: float = setting(0.0, "share of clips that start from a mask that is wrong on purpose", 0, 1)
     distractors: float = setting(0.0, "share of clips in which a still's object passes behind the target", 0, 1)
     occluders: float = setting(0.0, "share of clips in which a still's object passes before the target", 0, 1)
@@ -108,7 +110,8 @@ class ClipDataset(Dataset):
         previous = clip.masks[PREVIOUS]
         if rng.random() < self.options.rough:
             previous = augment.rough_mask(rng, previous)
-        if rng.random() < 0.3:  # as at test time, where tracking starts in the reference frame
+        # As at test time, where tracking starts in the reference frame.
+        if rng.random() < self.options.start_at_reference and clip.masks[PREVIOUS].any():
             clip.frames[REFERENCE], clip.masks[REFERENCE] = clip.frames[PREVIOUS], clip.masks[PREVIOUS]
         frames = clip.frames
         if self.options.colour:
@@ -139,7 +142,7 @@ class ClipDataset(Dataset):
         raise FastganError("stills: hardly any object covers between 0.8 % and 75 % of its picture; use other sets")
 
     def _view(self, rng: np.random.Generator, mask: np.ndarray) -> augment.Matrix:
-        return augment.view(rng, mask, self.size, self.options.zoom, self.options.degrees)
+        return augment.view(rng, mask, self.size, self.options.zoom, self.options.degrees, self.options.stretch)
 
     def _video(self, rng: np.random.Generator) -> Layers:
         sequence = self.sequences[rng.integers(len(self.sequences))]
@@ -191,7 +194,7 @@ class ClipDataset(Dataset):
         if self.sequences and rng.random() < 0.3:
             return self._video(rng)
         image, mask = self._pick_still(rng)
-        base = augment.view(rng, np.ones_like(mask), self.size, zoom=(1.0, 2.0))
+        base = augment.view(rng, np.ones_like(mask), self.size, zoom=(1.0, 2.0), stretch=0.06)
         motion = augment.drift(rng, self.count, self.size, strength=0.7)
         return Layers([augment.warp(image, augment.compose(m, base), self.size) for m in motion], [])
 

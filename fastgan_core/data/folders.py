@@ -107,13 +107,15 @@ def davis_sequences(
     if not lists:
         raise FastganError(f"{root}: no ImageSets/*/{split}.txt there; is this a DAVIS folder?")
     names = []
-    # A 2016 list (480p) comes before a 2017 one where a folder holds both.
-    for line in lists[0 if merged else -1].read_text(errors="replace").splitlines():
+    # A folder may hold the lists of both years, and 2016's under the names of resolutions.
+    preferred = (resolution, "2016") if merged else ("2017",)
+    chosen = next((file for name in preferred for file in lists if file.parent.name == name), lists[-1])
+    for line in chosen.read_text(errors="replace").splitlines():
         if line.strip():
             first = line.split()[0]
             names.append(Path(first).parent.name if first.startswith("/") else first)
     if not names:
-        raise FastganError(f"{lists[-1]}: lists no sequences")
+        raise FastganError(f"{chosen}: lists no sequences")
     sequences = []
     for name in dict.fromkeys(names):
         masks, frames = root / "Annotations" / resolution / name, []
@@ -126,8 +128,15 @@ def davis_sequences(
         if not frames:
             complain(f"{root}: sequence '{name}' of {split}.txt has no annotated frames", skipped)
             continue
-        ids = [1] if merged else [int(i) for i in np.unique(read_mask(frames[0].mask)) if i]
-        sequences.append(Sequence(name, tuple(frames), dict.fromkeys(ids, 0)))
+        try:
+            ids = [1] if merged else [int(i) for i in np.unique(frames[0].load_labels()) if i]
+        except FastganError as error:
+            complain(str(error), skipped)
+            continue
+        if ids:
+            sequences.append(Sequence(name, tuple(frames), dict.fromkeys(ids, 0)))
+        else:
+            complain(f"{frames[0].mask}: no object in the first annotation, which is the reference", skipped)
     return _some(sequences, root)
 
 

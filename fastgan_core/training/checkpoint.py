@@ -12,8 +12,10 @@ from fastgan_core.training.stages import Stage
 
 
 def save_state(path: Path, stage: Stage, average: FaSTGAN, numbers: dict[str, float]) -> None:
-    """Write the networks, the optimisers' moments and some numbers (the step, the best score)."""
-    modules = {"model": stage.model, "average": average, "critics": stage.critics}
+    """Write the networks, the optimisers' moments and the numbers ``step`` and ``best``."""
+    modules = {"model": stage.model, "critics": stage.critics}
+    if average is not stage.model:
+        modules["average"] = average
     state = {f"{part}.{k}": v for part, module in modules.items() for k, v in module.state_dict().items()}
     for name, optimizer in stage.optimizers.items():
         for number, values in optimizer.state_dict()["state"].items():
@@ -30,15 +32,17 @@ def load_state(path: Path, stage: Stage, average: FaSTGAN) -> dict[str, float]:
         FastganError: the file is damaged or of another recipe.
     """
     try:
-        with safe_open(path, framework="pt", device=str(stage.device)) as file:
-            numbers = {k: float(v) for k, v in file.metadata().items()}
+        # On the CPU, where Adam keeps its step counts; the networks and moments move to their device below.
+        with safe_open(path, framework="pt") as file:
+            numbers = {k: float(file.metadata()[k]) for k in ("step", "best")}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
         def part(prefix: str) -> dict[str, torch.Tensor]:
             return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
         stage.model.load_state_dict(part("model."))
-        average.load_state_dict(part("average."))
+        if average is not stage.model:
+            average.load_state_dict(part("average."))
         stage.critics.load_state_dict(part("critics."))
         for name, optimizer in stage.optimizers.items():
             moments: dict[int, dict[str, torch.Tensor]] = {}
@@ -46,7 +50,7 @@ def load_state(path: Path, stage: Stage, average: FaSTGAN) -> dict[str, float]:
                 number, _, moment = key.partition(".")
                 moments.setdefault(int(number), {})[moment] = value
             optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
-    except (OSError, SafetensorError, RuntimeError, ValueError, AttributeError) as error:
+    except (OSError, SafetensorError, RuntimeError, ValueError, TypeError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise FastganError(f"{path} is damaged ({reason}); remove it to start anew") from None
     return numbers

@@ -12,7 +12,7 @@ class Clock:
 
     def __init__(self):
         self.sums: dict[str, torch.Tensor] = defaultdict(float)
-        self.steps = self.clips = 0
+        self.steps = self.clips = self.skipped = 0
         self.waited, self.start = 0.0, time.perf_counter()
 
     @contextmanager
@@ -31,9 +31,11 @@ class Clock:
             self.sums[name] = self.sums[name] + value
 
     def take(self) -> dict[str, float]:
-        """Means per step, and ``clips_per_second``, ``waiting`` (share of the time, for data); starts anew."""
+        """Means per step; ``clips_per_second``; ``waiting``, share of the time, for data; ``skipped``, draws of
+        this process that met a broken file. Starts anew."""
         seconds = time.perf_counter() - self.start
         means = {name: float(total) / self.steps for name, total in self.sums.items()}
         means |= {"clips_per_second": self.clips / seconds, "waiting": self.waited / seconds}
+        means |= {"skipped": self.skipped}
         self.__init__()
         return means

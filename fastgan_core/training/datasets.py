@@ -13,6 +13,7 @@ from fastgan_core.data.folders import (
     still_pairs,
     youtube_vos_sequences,
 )
+from fastgan_core.errors import FastganError
 from fastgan_core.training.recipe import Recipe
 
 
@@ -64,8 +65,11 @@ def load_data(recipe: Recipe) -> Data:
             data.stills.append((pairs, weight))
     if recipe.preload:
         side = recipe.preload
-        data.sequences = [_preloaded(s, side, skipped) for s in data.sequences]
+        data.sequences = [s for s in (_preloaded(s, side, skipped) for s in data.sequences) if s.starts]
         data.stills = [(preload(pairs, side, skipped), weight) for pairs, weight in data.stills]
+        data.stills = [(pairs, weight) for pairs, weight in data.stills if pairs]
+        if not data.pictures:
+            raise FastganError(f"not one picture can be read, such as: {data.skipped[0]}")
     return data
 
 

@@ -2,11 +2,13 @@
 
 import os
 from contextlib import contextmanager
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 
 from fastgan_core.device import choose_device
+from fastgan_core.errors import FastganError
 
 
 def rank() -> int:
@@ -24,20 +26,25 @@ def processes(device: str):
     """Join the processes that torchrun started, if it did; gives this one's device.
 
     nccl where the device is CUDA, one GPU per process; gloo on CPUs.
+
+    Raises:
+        FastganError: several processes were given one GPU.
     """
-    joined = "WORLD_SIZE" in os.environ and not dist.is_initialized()
+    joined = os.environ.keys() >= {"RANK", "LOCAL_RANK", "WORLD_SIZE"}
+    if joined and device.startswith("cuda:") and int(os.environ["WORLD_SIZE"]) > 1:
+        raise FastganError(f"--device {device}: several processes cannot share one GPU; leave --device out")
     if joined and device in ("auto", "cuda") and torch.cuda.is_available():
         device = f"cuda:{os.environ['LOCAL_RANK']}"
     chosen = choose_device(device)
-    if chosen.type == "cuda":
+    if chosen.index is not None:
         torch.cuda.set_device(chosen)
     if joined:
-        dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
-    try:
-        yield chosen
-    finally:
-        if joined:
-            dist.destroy_process_group()
+        # The others wait while the first one validates, which may take long.
+        dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=timedelta(hours=12))
+    yield chosen
+    # Not after an exception: it would wait for peers that wait for this one.
+    if joined:
+        dist.destroy_process_group()
 
 
 def average_gradients(parameters) -> None:

@@ -12,6 +12,7 @@ import torch
 import yaml
 from tqdm import tqdm
 
+from fastgan_core.errors import FastganError
 from fastgan_core.masks import overlay
 from fastgan_core.training.datasets import Data
 from fastgan_core.training.distributed import world
@@ -72,21 +73,38 @@ def _label(mask: torch.Tensor) -> np.ndarray:
     return (mask[0] > 0.5).byte().cpu().numpy()
 
 
-def write_about(folder: Path, recipe: Recipe, data: Data, device: torch.device) -> None:
-    """``recipe.yaml``, resolved, and ``about.json``: with which code and data, and where, a run was made."""
+def write_about(folder: Path, recipe: Recipe, data: Data, device: torch.device, step: int) -> None:
+    """``recipe.yaml``, resolved, and ``about.json``: with which data, and since which step with which code."""
     (folder / "recipe.yaml").write_text(yaml.safe_dump(asdict(recipe), sort_keys=False))
+    file = folder / "about.json"
+    about = json.loads(file.read_text()) if step and file.exists() else {"data": data.about, "sessions": []}
     gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
-    about = {
-        "code": code_version(),
-        "command": sys.argv,
-        "data": data.about,
-        "skipped": data.skipped,
-        "device": gpu or f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads",
-        "processes": world(),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
-    (folder / "about.json").write_text(json.dumps(about, indent=1))
+    about["sessions"].append(
+        {
+            "from_step": step,
+            "code": code_version(),
+            "command": sys.argv,
+            "skipped": data.skipped,
+            "device": gpu or f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads",
+            "processes": world(),
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        }
+    )
+    file.write_text(json.dumps(about, indent=1))
+
+
+def check_same_data(data: Data, file: Path) -> None:
+    """Raise FastganError when a run would go on with other data than it began with."""
+    try:
+        before = dict(json.loads(file.read_text())["data"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FastganError(f"{file}: cannot be read ({error!r}); choose another --output") from None
+    changed = sorted(name for name in before.keys() | data.about.keys() if before.get(name) != data.about.get(name))
+    if changed:
+        raise FastganError(
+            f"{changed[0]} is not what {file.parent} began with; bring it back, or choose another --output"
+        )
 
 
 def code_version() -> str:

@@ -20,7 +20,7 @@ class Phase:
     size: int = setting(dataclasses.MISSING, "side of the clips, pixels, a multiple of 32", STRIDE, 2048)
     batch: int = setting(dataclasses.MISSING, "clips per optimiser step, over all processes", 1)
     steps: int = setting(0, "optimiser steps of the regressor; 0 = as many as the epochs make", 0)
-    epochs: float = setting(0.0, "passes over the data; one draws as many clips as there are pictures", 0)
+    epochs: float = setting(0.0, "passes over the data; one draws as many clips as there are pictures", 0, 1e5)
     frames: int = setting(4, "K, target frames per clip; the gradient runs through all of them", 1, 64)
 
 
@@ -49,7 +49,7 @@ class Recipe(ClipOptions):
     optimizer: str = setting("adamw", "engine of all networks", choices=("adam", "adamw"))
     lr: float = setting(6e-4, "peak learning rate of the decoder", 0, 10)
     encoder_lr: float = setting(3e-4, "peak learning rate of the encoder", 0, 10)
-    betas: list[float] = setting([0.9, 0.999], "of Adam", 0, 1)
+    betas: list[float] = setting([0.9, 0.999], "of Adam", 0, 0.99999)
     weight_decay: float = setting(0.01, "of AdamW", 0, 1)
     schedule: str = setting("cosine", "to zero at the last step", choices=("cosine", "polynomial"))
     power: float = setting(0.9, "of the polynomial", 0.1, 10)

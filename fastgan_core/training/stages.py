@@ -143,8 +143,8 @@ class Stage:
 
     def prepare(self, batch: Clip) -> Clip:
         """A batch of the loader on the device, its frames in [0, 1]."""
-        clip = {name: value.to(self.device, non_blocking=True) for name, value in batch.items()}
-        return clip | {"frames": clip["frames"].float().div(255)}
+        moved = {name: batch[name].to(self.device, non_blocking=True) for name in ("frames", "masks", "previous")}
+        return batch | moved | {"frames": moved["frames"].float().div(255)}
 
     def predict(self, clip: Clip) -> torch.Tensor:
         """Logits ``(B, K, 1, S, S)`` of a batch of clips."""

@@ -9,22 +9,22 @@ from pathlib import Path
 import cv2
 import torch
 import yaml
-from torch.utils.data import DataLoader
 
 from fastgan_core.data.clips import ClipDataset
+from fastgan_core.data.loader import load_clips
 from fastgan_core.errors import FastganError
 from fastgan_core.model import VARIANTS
 from fastgan_core.training.checkpoint import load_state, save_state
 from fastgan_core.training.clock import Clock
 from fastgan_core.training.datasets import Data, load_data
 from fastgan_core.training.distributed import rank, wait_for_all, world
-from fastgan_core.training.logbook import Logbook, write_about
+from fastgan_core.training.logbook import Logbook, check_same_data, write_about
 from fastgan_core.training.recipe import Recipe
 from fastgan_core.training.stages import Stage
 from fastgan_core.weights import save_weights
 
 # What may differ when a run goes on: it changes no result.
-FREE = {"workers", "save_every", "pictures_every", "checkpointing"}
+FREE = {"workers", "save_every", "pictures_every"}
 
 
 class Trainer:
@@ -45,6 +45,8 @@ class Trainer:
         self.data = load_data(recipe)
         if self.data.skipped and rank() == 0:
             print(f"skipped {len(self.data.skipped)} files, such as: {self.data.skipped[0]}", flush=True)
+        if self.data.validation and not any(len(s) > 2 for s in self.data.validation):
+            raise FastganError(f"validate: the videos of '{recipe.validate}' have no frame between first and last")
         self.recipe = resolve(recipe, self.data)
         self.stage = Stage(self.recipe, device)
         self.average = copy.deepcopy(self.stage.model) if recipe.ema else self.stage.model
@@ -55,13 +57,15 @@ class Trainer:
         state = self.output / "state.safetensors"
         if state.exists():
             check_same_recipe(self.recipe, self.output / "recipe.yaml")
+            check_same_data(self.data, self.output / "about.json")
             numbers = load_state(state, self.stage, self.average)
             self.step, self.best = int(numbers["step"]), numbers["best"]
             if rank() == 0:
                 print(f"goes on from step {self.step}", flush=True)
-        elif rank() == 0:
+        wait_for_all()
+        if rank() == 0:
             self.output.mkdir(parents=True, exist_ok=True)
-            write_about(self.output, self.recipe, self.data, self.device)
+            write_about(self.output, self.recipe, self.data, self.device, self.step)
         wait_for_all()
 
     def rate(self, step: int) -> float:
@@ -96,20 +100,15 @@ class Trainer:
                 for turn in range(draws - self.stage.turns, draws)
                 for place in range(rank(), phase.batch, world())
             ]
-            yield from DataLoader(
-                clips,
-                phase.batch // world(),
-                sampler=chosen,
-                num_workers=recipe.workers,
-                prefetch_factor=3 if recipe.workers else None,
-                worker_init_fn=_quiet_worker,
-                pin_memory=self.device.type == "cuda",
+            yield from load_clips(
+                clips, chosen, phase.batch // world(), recipe.workers, pin_memory=self.device.type == "cuda"
             )
 
     def run(self) -> None:
         """Train to the end of the recipe."""
         if self.step >= self.recipe.steps:
-            print(f"{self.output}: this run is finished; its weights are in weights.safetensors", flush=True)
+            if rank() == 0:
+                print(f"{self.output}: this run is finished; its weights are in weights.safetensors", flush=True)
             return
         logbook = Logbook(self.output, self.recipe, self.step) if rank() == 0 else None
         batches, clock = self.batches(), Clock()
@@ -118,11 +117,12 @@ class Trainer:
             with clock.waiting():
                 batch = next(batches)
             clock.clips += len(batch["frames"]) * world()
+            clock.skipped += int(batch["skipped"].sum())
             return batch
 
         while self.step < self.recipe.steps:
             measures, clip = self.train_step(draw)
-            clock.add(measures | {"skipped": clip["skipped"].sum()})
+            clock.add(measures)
             last = self.step == self.recipe.steps
             if logbook:
                 logbook.bar.update()
@@ -131,11 +131,11 @@ class Trainer:
                     logbook.clip(self.step, clip)
                 if self.step % 10 == 0 or last:
                     logbook.scalars(self.step, clock.take() | {"rate": self.rate(self.step - 1)})
+            if self.step % self.recipe.save_every == 0 or last:
+                self.save()
             every = self.recipe.validate_every
             if self.data.validation and (last or (every and self.step % every == 0)):
                 self.validate(logbook)
-            if self.step % self.recipe.save_every == 0 or last:
-                self.save()
         if logbook:
             logbook.close()
         wait_for_all()
@@ -169,15 +169,19 @@ class Trainer:
             if scores["J&F-Mean"] > self.best:
                 self.best = scores["J&F-Mean"]
                 self._save_weights("best.safetensors")
+                self._save_state()
         wait_for_all()
 
     def save(self) -> None:
         """Write weights and state; each file appears whole or not at all."""
         if rank() == 0:
             self._save_weights("weights.safetensors")
-            numbers = {"step": self.step, "best": self.best}
-            save_state(self.output / "state.safetensors", self.stage, self.average, numbers)
+            self._save_state()
         wait_for_all()
+
+    def _save_state(self) -> None:
+        numbers = {"step": self.step, "best": self.best}
+        save_state(self.output / "state.safetensors", self.stage, self.average, numbers)
 
     def _save_weights(self, name: str) -> None:
         recipe = asdict(self.recipe) | {"trained_steps": self.step}
@@ -200,8 +204,8 @@ def resolve(recipe: Recipe, data: Data) -> Recipe:
 def check_same_recipe(recipe: Recipe, file: Path) -> None:
     """A run is one recipe from its first step to its last; only what changes no result may change."""
     try:
-        before = yaml.safe_load(file.read_text())
-    except (OSError, yaml.YAMLError) as error:
+        before = dict(yaml.safe_load(file.read_text()))
+    except (OSError, yaml.YAMLError, ValueError, TypeError) as error:
         raise FastganError(f"{file}: cannot be read ({error}); choose another --output") from None
     now = asdict(recipe)
     changed = [k for k in now if now[k] != before.get(k) and k not in FREE]
@@ -210,8 +214,3 @@ def check_same_recipe(recipe: Recipe, file: Path) -> None:
             f"{file.parent} holds a run with another recipe ({', '.join(changed)} differ); "
             "choose another --output, or set them back"
         )
-
-
-def _quiet_worker(_: int) -> None:
-    """One thread per loader process: the others belong to the training step."""
-    torch.set_num_threads(1)

@@ -5,6 +5,7 @@ import torch
 from fastgan_core.data import augment
 from fastgan_core.data.clips import ClipDataset, ClipOptions
 from fastgan_core.data.folders import Pair, davis_sequences, still_pairs
+from fastgan_core.data.loader import load_clips
 from fastgan_core.errors import FastganError
 
 
@@ -14,6 +15,7 @@ def clips(davis, stills):
 
     def make(share: float, seed: int = 0) -> ClipDataset:
         options = ClipOptions(video_share=share, shake=0.4, colour=1, rough=0.65, distractors=0.45, occluders=0.25)
+        options.start_at_reference = 0.3
         return ClipDataset(sequences, [(pairs, 1.0)], size=64, frames=3, length=20, options=options, seed=seed)
 
     return make
@@ -78,7 +80,7 @@ def test_an_object_that_is_away_is_in_no_mask_and_comes_back(clips):
     states = set()
     for i in range(200):
         data = clips(0.0, seed=5)
-        data.options = ClipOptions(video_share=0)
+        data.options = ClipOptions(video_share=0, start_at_reference=0.5)
         visible = data[i]["masks"].flatten(1).any(dim=1).tolist()
         assert visible[0]  # the reference always shows it
         states.add(tuple(visible))
@@ -86,7 +88,7 @@ def test_an_object_that_is_away_is_in_no_mask_and_comes_back(clips):
 
 
 def test_a_clip_of_the_paper_is_a_similarity_of_the_frames(davis):
-    """Without the extras the frames of a clip are one view: flip, scale and rotation are the same over it."""
+    """Without the extras the frames of a clip are one view: a still video stays still."""
     sequences = davis_sequences(davis, "train")
     one = type(sequences[0])("still", (sequences[0].frames[0],) * 8)
     clip = ClipDataset([one], [], size=64, frames=3, length=9, options=ClipOptions())[4]
@@ -102,6 +104,10 @@ def test_broken_files_end_the_run_or_are_skipped_and_counted(davis, tmp_path, ca
     clips = ClipDataset([cracked, sequence], [], size=64, frames=2, length=30, options=options)
     with pytest.raises(FastganError, match=r"gone\.jpg"):
         [clips[i] for i in range(30)]
+    with pytest.raises(FastganError) as error:  # of a loader process: the sentence alone
+        list(load_clips(clips, list(range(30)), 2, workers=1))
+    assert "\n" not in str(error.value)
+    assert "gone.jpg" in str(error.value)
     options.skip_broken = True
     skipped = [clips[i]["skipped"] for i in range(30)]
     assert 0 < sum(skipped) == capsys.readouterr().err.count("gone.jpg")

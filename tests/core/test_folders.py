@@ -1,6 +1,7 @@
 """Data sets in the layouts of their authors, whole and with parts missing."""
 
 import json
+import shutil
 
 import cv2
 import numpy as np
@@ -75,6 +76,25 @@ def test_what_is_missing_is_named_or_skipped(two_videos, davis, stills, tmp_path
         davis_sequences(davis, "test-dev")
     with pytest.raises(FastganError, match="no Images"):
         still_pairs(tmp_path)
+
+
+def test_a_first_annotation_without_objects_is_named_or_skipped(davis, tmp_path):
+    root = shutil.copytree(davis, tmp_path / "copy")
+    write_mask(root / "Annotations/480p/alpha/00000.png", np.zeros((240, 320), np.uint8))
+    with pytest.raises(FastganError, match=r"alpha/00000\.png: no object"):
+        davis_sequences(root, "names", merged=False)
+    skipped = []
+    assert [s.name for s in davis_sequences(root, "names", merged=False, skipped=skipped)] == ["beta"]
+    assert len(skipped) == 1
+
+
+def test_the_list_of_the_year_is_taken_where_a_folder_holds_both(davis, tmp_path):
+    root = shutil.copytree(davis, tmp_path / "copy")
+    for year, name in (("2016", "alpha"), ("2017", "beta")):
+        (root / "ImageSets" / year).mkdir(exist_ok=True)
+        (root / "ImageSets" / year / "one.txt").write_text(name)
+    assert [s.name for s in davis_sequences(root, "one")] == ["alpha"]
+    assert [s.name for s in davis_sequences(root, "one", merged=False)] == ["beta"]
 
 
 def test_pictures_that_cannot_be_read_are_named_or_skipped(davis, tmp_path):

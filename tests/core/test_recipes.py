@@ -52,3 +52,8 @@ def test_the_documentation_lists_all_keys_as_they_are():
 def test_every_recipe_is_in_the_documentation():
     named = re.findall(r"\| `((?:pretrain|adversarial)_\w+)` \|", (ROOT / "docs/training.md").read_text())
     assert sorted(named) == [path.stem for path in CONFIGS]
+
+
+def test_no_figure_is_still_to_be_filled_in():
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        assert not re.findall(r"@[A-Z0-9]+@", page.read_text()), page

@@ -57,14 +57,46 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(adversarial, tmp_path):
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     with safe_open(state, framework="pt") as file:
-        assert 3 <= float(file.metadata()["step"]) < 20
+        assert 3 <= float(file.metadata()["step"]) < 10  # the line of step 20 is then whole
     assert [process.wait(120) for process in (whole, start("killed"))] == [0, 0]
 
     assert list(losses(tmp_path / "killed")) == [10, 20]
+    assert len(json.loads((tmp_path / "killed/about.json").read_text())["sessions"]) == 2
     assert losses(tmp_path / "killed")[20] == losses(tmp_path / "whole")[20]
     whole, parts = (load_file(tmp_path / run / "state.safetensors") for run in ("whole", "killed"))
     assert whole.keys() == parts.keys()
     assert not [name for name in whole if not torch.equal(whole[name], parts[name])]
+
+
+def free_port() -> str:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return str(free.getsockname()[1])
+
+
+def test_torchrun_trains_validates_and_knows_when_it_is_done(values, tmp_path):
+    values |= {"phases": [{"steps": 2, "size": 64, "batch": 2, "frames": 2}]}
+    values |= {
+        "workers": 1,
+        "ema": 0,
+        "validate": "train",
+        "stage": "adversarial",
+        "critic_steps": 1,
+        "critic_width": 4,
+    }
+    (tmp_path / "small.yaml").write_text(json.dumps(values))
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port", free_port()]
+    command += [ROOT / "training/train.py", tmp_path / "small.yaml", "--device", "cpu"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    for words in ("validation/J&F-Mean", "this run is finished"):
+        done = subprocess.run(
+            list(map(str, command)), cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count(words) == 1  # one process speaks
+    run = tmp_path / "runs/small"
+    assert (run / "best.safetensors").exists()
+    assert json.loads((run / "about.json").read_text())["sessions"][0]["processes"] == 2
 
 
 WORKER = """
@@ -89,9 +121,7 @@ def test_two_processes_with_half_the_batch_each_have_the_gradients_of_one(advers
     values = adversarial | {"critic_steps": 1, "clip_gradient": 0}
     # A network that knows its statistics: batch norm over half of a batch is another function.
     values |= {"init": str(ROOT / "fastgan_core/checkpoints/resnet18.safetensors")}
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    port = free_port()
     groups = {}
     for size in (1, 2):
         (tmp_path / str(size)).mkdir()

@@ -46,9 +46,12 @@ def test_four_arms_from_the_same_weights(ablation, values, model, tmp_path, monk
         used[name] = (recipe_used["lambda_s"], recipe_used["lambda_t"])
         assert (tmp_path / "out" / folder / "state.safetensors").exists()
     assert list(used.values()) == [(0, 0), (1, 0), (0, 1), (1, 1)]
-    # Asked again, nothing is trained.
-    monkeypatch.setattr(ablation, "Trainer", None)
+    # Asked again, nothing is trained; with another recipe it is refused.
+    monkeypatch.setattr(ablation.Trainer, "train_step", None)
     assert ablation.train_arms(arguments, CPU) == arms
+    arguments.set = ["lr=0.1"]
+    with pytest.raises(FastganError, match="another recipe"):
+        ablation.train_arms(arguments, CPU)
 
 
 def test_the_table(ablation):

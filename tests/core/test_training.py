@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 import torch
@@ -27,7 +28,7 @@ def test_a_run_folder_is_whole(values, tmp_path):
     assert yaml.safe_load((tmp_path / "recipe.yaml").read_text())["phases"][1]["size"] == 64
     about = json.loads((tmp_path / "about.json").read_text())
     assert about["data"][f"{values['davis']} train"]["pictures"] == 16
-    assert about["code"] != "unknown"
+    assert about["sessions"][0]["code"] != "unknown"
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert {"loss", "cross_entropy", "dice", "gradient_norm", "rate", "waiting", "clips_per_second"} <= lines[0].keys()
     assert 0 <= lines[-1]["validation/J&F-Mean"] <= 1
@@ -49,10 +50,39 @@ def test_a_run_is_one_recipe(values, tmp_path):
     with pytest.raises(FastganError, match=r"another recipe \(lr differ"):
         trainer(values | {"lr": 0.5}, tmp_path)
     trainer(values | {"workers": 1}, tmp_path)  # changes no result
+    about = json.loads((tmp_path / "about.json").read_text())
+    about["data"][f"{values['davis']} train"]["pictures"] += 1
+    (tmp_path / "about.json").write_text(json.dumps(about))
+    with pytest.raises(FastganError, match=r"is not what .* began with"):
+        trainer(values, tmp_path)
+    about["data"][f"{values['davis']} train"]["pictures"] -= 1
+    (tmp_path / "about.json").write_text(json.dumps(about))
     state = tmp_path / "state.safetensors"
     state.write_bytes(state.read_bytes()[:1000])
     with pytest.raises(FastganError, match="damaged"):
         trainer(values, tmp_path)
+    (tmp_path / "recipe.yaml").write_text("- nonsense")
+    with pytest.raises(FastganError, match=r"recipe\.yaml: cannot be read"):
+        trainer(values, tmp_path)
+
+
+def test_without_an_average_the_weights_are_the_newest(values, tmp_path):
+    first = trainer(values | {"ema": 0.0}, tmp_path)
+    first.train_step(draws(first))
+    first.save()
+    second = trainer(values | {"ema": 0.0}, tmp_path)
+    assert second.step == 1
+    for a, b in zip(first.stage.model.parameters(), second.average.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_validation_needs_frames_that_count(values, davis, tmp_path):
+    root = shutil.copytree(davis, tmp_path / "davis")
+    (root / "ImageSets/480p/short.txt").write_text("alpha\n")
+    for image in sorted((root / "JPEGImages/480p/alpha").iterdir())[2:]:
+        image.unlink()
+    with pytest.raises(FastganError, match="no frame between first and last"):
+        trainer(values | {"davis": str(root), "validate": "short"}, tmp_path / "run")
 
 
 def test_batchnorm_is_frozen_only_where_it_has_learnt_something(values, tmp_path):
@@ -130,6 +160,7 @@ def test_epochs_become_steps(values, tmp_path):
         ({"save_every": 0}, "save_every is 0"),
         ({"stills": {2017: 1}}, r"not of type dict"),
         ({"betas": [0.9]}, "betas"),
+        ({"betas": [0.9, 1.0]}, "betas"),
         ({"seed": -1}, "seed is -1"),
         ({"davis": "", "stills": {"shapes": 0}}, "weights over 0"),
         ({"phases": [3]}, "expected keys and values, got int"),
@@ -163,10 +194,16 @@ def test_recipes_from_files(values, tmp_path):
     assert (changed.phases[1].steps, changed.stills["shapes"]) == (9, 0.5)
     with pytest.raises(FastganError, match=r"phases\.0\.steps=10"):
         load_recipe(path, ["phases.7.steps=9"])
+    path.write_text("davis: x\nphases: [{size: 32, batch: 1, steps: 1}]\n")
+    assert load_recipe(path, ["stills.shapes=2"]).stills == {"shapes": 2}
     with pytest.raises(FastganError, match="key=value"):
         load_recipe(path, ["lr"])
     with pytest.raises(FastganError, match="no such recipe"):
         load_recipe(tmp_path / "none.yaml")
+    for text, words in (("", "keys and values"), ("- 3", "this is list"), ("seed: 2020-13-45", "not valid YAML")):
+        path.write_text(text)
+        with pytest.raises(FastganError, match=words):
+            load_recipe(path, ["lr=1"])
     path.write_text("a: [")
     with pytest.raises(FastganError, match="not valid YAML"):
         load_recipe(path)
