@@ -27,8 +27,10 @@ class Logbook:
     """
 
     def __init__(self, folder: Path, recipe: Recipe, step: int):
-        from torch.utils.tensorboard import SummaryWriter
-
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            raise FastganError("TensorBoard is missing; run: pip install tensorboard") from None
         self.file = folder / "log.jsonl"
         if self.file.exists():  # steps after the checkpoint will be done again
             lines = [line for line in self.file.read_text().splitlines() if line.endswith("}")]

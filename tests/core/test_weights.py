@@ -25,7 +25,8 @@ def test_round_trip(model, file):
 def test_the_file_that_ships_fits_the_repository():
     _, info = load_weights()
     assert info.variant == "resnet18"
-    assert info.recipe["davis_split"] == "train"
+    # An average of runs; none of them saw the sequences that its figure is reported on.
+    assert [recipe["davis_split"] for recipe in info.recipe["average_of"]] == ["train", "train"]
     assert info.licence
     assert info.path.stat().st_size < 40e6
 
