@@ -16,7 +16,7 @@ try:
     from rclpy.qos import DurabilityPolicy, QoSProfile
 
     from fastgan_interfaces.msg import TrackedObject, TrackedObjects
-    from fastgan_interfaces.srv import RemoveObjects, SetReferenceMask
+    from fastgan_interfaces.srv import RemoveObjects, SetReferenceBox, SetReferenceMask
 
     MISSING = ""
 except ImportError as error:
@@ -31,7 +31,7 @@ TIMEOUT = 8.0  # seconds; discovery and one call take well under one
 
 def interface_files() -> list[Path]:
     files = sorted([*SOURCE.glob("msg/*.msg"), *SOURCE.glob("srv/*.srv")])
-    assert len(files) == 4
+    assert len(files) == 5
     return files
 
 
@@ -63,7 +63,8 @@ def test_pip_build_without_generators_says_what_to_install(monkeypatch, tmp_path
 def test_constants():
     assert (TrackedObject.STATE_TRACKED, TrackedObject.STATE_LOST) == (1, 2)
     assert TrackedObject().state == 0  # a message that nobody filled in is neither
-    assert (SetReferenceMask.Request.MODE_REPLACE, SetReferenceMask.Request.MODE_ADD) == (0, 1)
+    for service in (SetReferenceMask, SetReferenceBox):
+        assert (service.Request.MODE_REPLACE, service.Request.MODE_ADD) == (0, 1)
 
 
 @needs_ros
@@ -84,11 +85,25 @@ def test_fields():
         "image": "sensor_msgs/Image",
         "mode": "uint8",
     }
-    assert SetReferenceMask.Response.get_fields_and_field_types() == {
-        "success": "boolean",
-        "message": "string",
-        "ids": "sequence<uint16>",
+    where = {
         "stamp": "builtin_interfaces/Time",
+        "delay": "builtin_interfaces/Duration",
+        "frames_run": "uint32",
+        "frames_skipped": "uint32",
+    }
+    answer = {"success": "boolean", "message": "string", **where}
+    assert SetReferenceMask.Response.get_fields_and_field_types() == {**answer, "ids": "sequence<uint16>"}
+    assert SetReferenceBox.Request.get_fields_and_field_types() == {
+        "header": "std_msgs/Header",
+        "box": "sensor_msgs/RegionOfInterest",
+        "id": "uint16",
+        "image": "sensor_msgs/Image",
+        "mode": "uint8",
+    }
+    assert SetReferenceBox.Response.get_fields_and_field_types() == {
+        **answer,
+        "id": "uint16",
+        "mask": "sensor_msgs/Image",
     }
     assert RemoveObjects.Request.get_fields_and_field_types() == {"ids": "sequence<uint16>"}
     assert RemoveObjects.Response.get_fields_and_field_types() == {
