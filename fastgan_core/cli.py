@@ -1,4 +1,4 @@
-"""``fastgan track | train | evaluate``: the library from the command line."""
+"""``fastgan track | train | evaluate | export | bench``: the library from the command line."""
 
 import argparse
 import sys
@@ -6,11 +6,13 @@ from pathlib import Path
 
 from fastgan_core.errors import FastganError, in_words
 
+BACKENDS = ("auto", "torch", "onnxruntime", "openvino")
 DEVICE_HELP = "auto (CUDA where there is one), cpu, cuda or cuda:N"
 
 
 def add_tracker_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--weights", default="", help="checkpoint; default: the one that ships")
+    parser.add_argument("--weights", default="", help="checkpoint, or ONNX file; default: the checkpoint that ships")
+    parser.add_argument("--backend", choices=BACKENDS, default="auto", help="auto: onnxruntime for .onnx, else torch")
     parser.add_argument("--device", default="auto", help=DEVICE_HELP)
     parser.add_argument("--precision", default="auto", help="auto, fp32, fp16 or bf16")
     parser.add_argument(
@@ -29,10 +31,25 @@ def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file")
 
 
+def add_bench_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--variant", nargs="+", choices=("resnet18", "resnet50"), default=["resnet18"])
+    parser.add_argument("--size", type=int, nargs="+", default=[0], help="side of the network's square; 0: the default")
+    parser.add_argument("--objects", type=int, nargs="+", default=[1, 4], metavar="N")
+    parser.add_argument("--precision", nargs="+", choices=("auto", "fp32", "fp16", "bf16"), default=["auto"])
+    parser.add_argument("--backend", nargs="+", choices=BACKENDS[1:], default=["torch"])
+    parser.add_argument("--onnx", type=Path, metavar="FILE.onnx", help="for the other backends; default: made anew")
+    parser.add_argument("--device", default="auto", help=DEVICE_HELP)
+    parser.add_argument("--camera", default="", metavar="WxH", help="size of the frames; default: the network's")
+    parser.add_argument("--steps", type=int, default=50, help="steps measured of each (%(default)s)")
+    parser.add_argument("--threads", type=int, default=0, help="of the CPU; 0: torch's default, one per core")
+    parser.add_argument("--profile", action="store_true", help="also print where the time of a step goes")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file")
+
+
 def make_tracker(args: argparse.Namespace):
     from fastgan_core.tracker import Tracker
 
-    return Tracker.from_weights(args.weights, args.device, args.precision, args.size)
+    return Tracker.from_weights(args.weights, args.device, args.precision, args.size, backend=args.backend)
 
 
 def track(args: argparse.Namespace) -> None:
@@ -100,6 +117,24 @@ def evaluate(args: argparse.Namespace) -> None:
     run(args, make_tracker)
 
 
+def export(args: argparse.Namespace) -> None:
+    """Write the network as ONNX, for ONNX Runtime, TensorRT or OpenVINO."""
+    from fastgan_core.export import export_onnx
+    from fastgan_core.weights import load_weights
+
+    model, info = load_weights(args.weights)
+    export_onnx(args.onnx, model, info, args.precision)
+    megabytes = args.onnx.stat().st_size / 1e6
+    print(f"{args.onnx}: {info.variant}, {args.precision}, {megabytes:.0f} MB; run it with --weights {args.onnx}")
+
+
+def bench(args: argparse.Namespace) -> None:
+    """Measure the tracker's step on this machine."""
+    from fastgan_core.bench import run
+
+    run(args)
+
+
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="fastgan", description=__doc__)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
@@ -124,6 +159,16 @@ def parser() -> argparse.ArgumentParser:
     add_evaluate_options(sub)
     add_tracker_options(sub)
     sub.set_defaults(run=evaluate)
+
+    sub = commands.add_parser("export", help=export.__doc__, description=export.__doc__)
+    sub.add_argument("--onnx", type=Path, required=True, metavar="FILE.onnx")
+    sub.add_argument("--weights", default="", help="checkpoint; default: the one that ships")
+    sub.add_argument("--precision", choices=("fp32", "fp16"), default="fp32", help="fp16 is for GPUs")
+    sub.set_defaults(run=export)
+
+    sub = commands.add_parser("bench", help=bench.__doc__, description=bench.__doc__)
+    add_bench_options(sub)
+    sub.set_defaults(run=bench)
     return top
 
 

@@ -21,12 +21,21 @@ class Objects:
     memory: torch.Tensor  # (N, w4, h/4, w/4) last decoder feature of the last frame
     usual: torch.Tensor  # (N,) share of the frame that each object covers, averaged over the frames that show it
     lost: torch.Tensor  # (N,) bool
+    turn: torch.Tensor  # (N,) int32, frames since the reference
+    live: torch.Tensor  # (N,) bool; False for rows that only fill up a batch of a fixed size
+
+    @classmethod
+    def new(cls, ids, reference: torch.Tensor, masks: torch.Tensor, memory: torch.Tensor) -> "Objects":
+        """Objects in their reference frame, ``masks (N, 1, h, w)``."""
+        usual = masks.float().mean(dim=(1, 2, 3))
+        lost = torch.zeros_like(usual, dtype=torch.bool)
+        return cls(tuple(ids), reference, masks, memory, usual, lost, torch.zeros_like(usual, dtype=torch.int32), ~lost)
 
     def tensors(self) -> tuple[torch.Tensor, ...]:
         """All state but the ids; row n of each belongs to ``ids[n]``."""
-        return self.reference, self.previous, self.memory, self.usual, self.lost
+        return self.reference, self.previous, self.memory, self.usual, self.lost, self.turn, self.live
 
-    def searching(self, turn: int) -> "Objects":
+    def searching(self) -> "Objects":
         """For a frame: the references of lost objects are moved about it, a place each turn.
 
         The matching convolution sees three places to each side of where the object was in its
@@ -34,13 +43,14 @@ class Objects:
         there then.
         """
         height, width = self.reference.shape[-2:]
-        # Down at every fourth turn, right at each: after eight turns it has been about everywhere.
-        step = (height // 2 if turn % 4 == 0 else 0, width // 4)
-        moved = self.reference.roll(step, dims=(2, 3))
-        return replace(self, reference=torch.where(self.lost.view(-1, 1, 1, 1), moved, self.reference))
+        turn = self.turn + 1
+        # Right at each turn, down at every fourth: after eight turns it has been about everywhere.
+        moved = self.reference.roll(width // 4, dims=3)
+        moved = torch.where((turn % 4 == 0).view(-1, 1, 1, 1), moved.roll(height // 2, dims=2), moved)
+        return replace(self, reference=torch.where(self.lost.view(-1, 1, 1, 1), moved, self.reference), turn=turn)
 
     def advanced(
-        self, masks: torch.Tensor, memory: torch.Tensor, scores: torch.Tensor, shares: torch.Tensor, threshold: float
+        self, masks: torch.Tensor, memory: torch.Tensor, scores: torch.Tensor, shares: torch.Tensor, threshold
     ) -> "Objects":
         """The state after a frame.
 
@@ -49,10 +59,10 @@ class Objects:
 
         Args:
             masks: ``(N, 1, h, w)`` in [0, 1]. memory: the network's.
-            scores, shares: of :func:`mask_scores`. threshold: score under which an object is lost.
+            scores, shares: of :func:`mask_scores`. threshold: score under which an object is lost, a float or a tensor.
         """
         gone = (scores < threshold) | (shares < VANISHED * self.usual)
-        back = (scores >= max(threshold, REGAINED_SCORE)) & (shares >= REGAINED_SHARE * self.usual)
+        back = (scores >= threshold) & (scores >= REGAINED_SCORE) & (shares >= REGAINED_SHARE * self.usual)
         lost = torch.where(self.lost, ~back, gone)
         seen = (~lost).view(-1, 1, 1, 1).to(memory.dtype)
         usual = torch.where(lost, self.usual, torch.lerp(self.usual, shares, USUAL_RATE))
@@ -117,6 +127,7 @@ def mask_scores(masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """
     masks = masks[:, 0]
     index, inside = winners(masks)
-    won = torch.stack([(index == n) & inside for n in range(len(masks))]).to(masks.dtype)
+    rows = torch.arange(len(masks), device=masks.device).view(-1, 1, 1)
+    won = ((index == rows) & inside).to(masks.dtype)
     scores = (masks * won).sum(dim=(1, 2)) / won.sum(dim=(1, 2)).clamp(min=1)
     return scores, won.mean(dim=(1, 2))

@@ -1,6 +1,5 @@
 """Streaming inference: a reference once, then a label image for every frame."""
 
-import copy
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +8,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from fastgan_core.device import DTYPES, choose_device, choose_precision
+from fastgan_core.backends import TorchNetwork, open_network
 from fastgan_core.errors import FastganError
+from fastgan_core.graphs import Graphs
 from fastgan_core.inputs import check_frame, check_labels, network_size
 from fastgan_core.masks import bounding_box
 from fastgan_core.model import STRIDE, FaSTGAN
-from fastgan_core.objects import Objects, aggregate, mask_scores, winners
-from fastgan_core.weights import load_weights
+from fastgan_core.objects import Objects
+from fastgan_core.step import advance, device_labels, host_labels, to_image
+from fastgan_core.transfer import Transfer
 
 
 @dataclass(frozen=True)
@@ -46,37 +47,41 @@ class Tracker:
     of an older epoch is about objects that are gone.
 
     Args:
-        model: the regressor.
+        model: the regressor, or a network of :mod:`fastgan_core.backends`, which has its own device and precision.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         precision: ``auto``, ``fp32``, ``fp16`` or ``bf16``.
         size: the network's input has the frame's aspect and the area of a square of this side
             (pixels, a multiple of 32). Larger is more exact and slower.
         max_objects: more ids than this are refused.
+        graphs: whether to use CUDA graphs on a GPU.
     """
 
     def __init__(
         self,
-        model: FaSTGAN,
+        model,
         device: str = "auto",
         precision: str = "auto",
         size: int = 384,
         max_objects: int = 32,
+        graphs: bool = True,
     ):
         if size % STRIDE or not STRIDE <= size <= 2048:
             raise FastganError(f"size: {size} is not a multiple of {STRIDE} between {STRIDE} and 2048")
         if not 1 <= max_objects <= 255:
             raise FastganError(f"max_objects: {max_objects} is not between 1 and 255")
-        self.device = choose_device(device)
-        self.precision = choose_precision(precision, self.device)
-        self._dtype = DTYPES[self.precision]
-        # A copy: the caller's model keeps its device and precision.
-        self._model = copy.deepcopy(model).eval().to(self.device, self._dtype, memory_format=torch.channels_last)
+        self._network = TorchNetwork(model, device, precision) if isinstance(model, FaSTGAN) else model
+        self.device, self.precision = self._network.device, self._network.precision
+        self.backend = self._network.name
         self._side, self.max_objects = size, max_objects
         self.lost_threshold = 0.5
         self.size = (size, size)
         self._objects: Objects | None = None
-        self._epoch = self._turn = 0
+        self._epoch = 0
         self._lock = threading.Lock()
+        self._transfer = Transfer(self.device)
+        on_gpu = self.device.type == "cuda" and self.backend == "torch"
+        self._graphs = Graphs(self._network) if on_gpu and graphs else None
+        self._prepared: tuple | None = None  # the sizes that graphs were captured for
 
     @classmethod
     def from_weights(
@@ -86,11 +91,14 @@ class Tracker:
         precision: str = "auto",
         size: int = 0,
         max_objects: int = 32,
+        backend: str = "auto",
     ) -> "Tracker":
-        """A tracker with the weights of ``path`` ("" = the ones that ship); ``size`` 0 is the weights' own."""
-        choose_precision(precision, choose_device(device))  # before seconds are spent on loading
-        model, info = load_weights(path)
-        return cls(model, device, precision, size or info.input_size, max_objects)
+        """A tracker with the weights of ``path`` ("" = the ones that ship); ``size`` 0 is the weights' own.
+
+        ``backend`` is one of :data:`fastgan_core.backends.BACKENDS`; ``auto`` goes by the file's name.
+        """
+        network, info = open_network(path, backend, device, precision)
+        return cls(network, size=size or info.input_size, max_objects=max_objects)
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -132,17 +140,16 @@ class Tracker:
                     f"{count} objects are more than the {self.max_objects} allowed; mark fewer, remove some, "
                     "or raise max_objects"
                 )
-            image = self._image(frame)
-            size = tuple(image.shape[-2:])
+            small = self._small(frame)
+            size = tuple(small.shape[:2])
             masks = torch.from_numpy(labels.astype(np.int32)).to(self.device)
             masks = torch.stack([masks == i for i in ids])[:, None].float()
             masks = F.interpolate(masks, size=size, mode="bilinear", antialias=True, align_corners=False)
-            masks = masks.to(self._dtype)
-            reference = self._model.encode_reference(image, masks)
-            memory = self._model.initial_memory(len(ids), size, like=reference)
-            usual = masks.float().mean(dim=(1, 2, 3))
-            new = Objects(tuple(ids), reference, masks, memory, usual, lost=torch.zeros_like(usual, dtype=torch.bool))
+            masks = masks.to(self._network.dtype)
+            reference = self._network.encode_reference(to_image(small, masks.dtype), masks)
+            new = Objects.new(ids, reference, masks, self._network.initial_memory(len(ids), size))
             self._objects = kept.resized(size).joined(new) if kept else new
+            self._prepare(small, frame.shape[:2])
             self._epoch += 1
         return ids
 
@@ -152,18 +159,13 @@ class Tracker:
         check_frame(frame)
         with self._lock:
             epoch = self._epoch
+            small = self._small(frame)
             if self._objects is None:
+                self._prepare(small, frame.shape[:2])
                 return Tracked(np.zeros(frame.shape[:2], np.uint8), (), epoch)
-            image = self._image(frame)
-            self._turn += 1
-            objects = self._objects.resized(tuple(image.shape[-2:])).searching(self._turn)
-            logits, memory = self._model(image, objects.previous, objects.reference, objects.memory)
-            masks = aggregate(logits.float())
-            scores, shares = mask_scores(masks)
-            self._objects = objects.advanced(masks, memory, scores, shares, self.lost_threshold)
-            scores, found = scores.tolist(), (~self._objects.lost).nonzero().flatten().tolist()
-            labels = self._labels(masks, found, objects.ids, frame.shape[:2])
-        return Tracked(labels, describe(labels, objects.ids, scores, found), epoch)
+            self._objects, labels, scores, found = self._run(small, self._objects, frame.shape[:2])
+            ids = self._objects.ids
+        return Tracked(labels, describe(labels, ids, scores, found), epoch)
 
     def remove(self, ids) -> list[int]:
         """Forget objects. Raises FastganError, and removes nothing, when an id is not tracked."""
@@ -183,24 +185,54 @@ class Tracker:
             self._objects = None
             self._epoch += 1
 
-    def _image(self, frame: np.ndarray) -> torch.Tensor:
-        """The frame at the network's size on the device, ``(1, 3, h, w)`` in [0, 1]."""
+    def _small(self, frame: np.ndarray) -> torch.Tensor:
+        """The frame at the network's size on the device, ``(h, w, 3) uint8``."""
         self.size = network_size(frame.shape[:2], self._side)
-        image = torch.from_numpy(np.ascontiguousarray(frame)).to(self.device).permute(2, 0, 1)[None]
+        image = self._transfer.up(frame).permute(2, 0, 1)[None]
         if self.device.type != "cpu":  # the CPU resizes bytes, and faster than floats
             image = image.float()
         image = F.interpolate(image, size=self.size, mode="bilinear", antialias=True, align_corners=False)
-        return image.float().div(255).to(self._dtype).contiguous(memory_format=torch.channels_last)
+        if image.is_floating_point():
+            image = image.round().to(torch.uint8)
+        return image[0].permute(1, 2, 0)
 
-    def _labels(self, masks: torch.Tensor, found: list[int], ids: tuple[int, ...], size) -> np.ndarray:
-        """Label image at the frame's size; soft masks are enlarged before the decision, for smooth contours."""
-        kind = np.uint8 if max(ids) < 256 else np.uint16
-        if not found:
-            return np.zeros(size, kind)
-        masks = F.interpolate(masks[found], size=tuple(size), mode="bilinear", align_corners=False)[:, 0]
-        index, inside = winners(masks)
-        table = torch.tensor([ids[n] for n in found], dtype=torch.int32, device=masks.device)
-        return torch.where(inside, table[index], 0).cpu().numpy().astype(kind)
+    def _run(self, small: torch.Tensor, objects: Objects, size) -> tuple[Objects, np.ndarray, list[float], list[int]]:
+        """The state after a frame, its label image ``(H, W)``, scores, and the rows that are not lost."""
+        objects = objects.resized(tuple(small.shape[:2]))
+        wide = max(objects.ids) > 255
+        kind = torch.int32 if wide else torch.uint8
+        if self.device.type == "cpu":
+            objects, masks, scores = advance(self._network, small, objects, self.lost_threshold)
+            found = (~objects.lost).nonzero().flatten().tolist()
+            return objects, host_labels(masks.numpy(), found, objects.ids, size), scores.tolist(), found
+        result = None
+        if self._graphs is not None and self._graphs.usable:
+            result = self._graphs(small, objects, self.lost_threshold, tuple(size), kind)
+        if result is None:
+            objects, masks, scores = advance(self._network, small, objects, self.lost_threshold)
+            ids = torch.tensor(objects.ids, dtype=kind, device=self.device)
+            labels = device_labels(masks, objects.lost, ids, tuple(size))
+            result = objects, labels, torch.stack([scores, objects.lost.to(scores.dtype)])
+        objects, *results = result
+        labels, (scores, lost) = self._transfer.down(*results)
+        labels = labels.astype(np.uint16) if wide else labels
+        return objects, labels, scores.tolist(), np.flatnonzero(lost == 0).tolist()
+
+    def _prepare(self, small: torch.Tensor, size) -> None:
+        """Capture the graphs that the next frame needs, so that it is not slow; the state stays as it is."""
+        if self._graphs is None:
+            return
+        ids = self.ids or (1,)  # where there are none yet, as if one were set
+        wanted = (len(ids), max(ids) > 255, tuple(small.shape), tuple(size))
+        if wanted == self._prepared:
+            return
+        objects = self._objects
+        if objects is None:
+            mask = torch.zeros(1, 1, *small.shape[:2], dtype=self._network.dtype, device=self.device)
+            reference = self._network.encode_reference(to_image(small, mask.dtype), mask)
+            objects = Objects.new((1,), reference, mask, self._network.initial_memory(1, tuple(small.shape[:2])))
+        self._run(small, objects, size)
+        self._prepared = wanted
 
 
 def describe(labels: np.ndarray, ids: tuple[int, ...], scores: list[float], found: list[int]) -> tuple:

@@ -89,4 +89,9 @@ class FaSTGAN(nn.Module):
             logits ``(B, 1, H, W)`` whose sigmoid is ``Y_t``, and the memory for the next step.
         """
         logits, memory = self.decoder(self.encoder(image, previous), reference, memory)
-        return F.interpolate(logits, size=image.shape[-2:], mode="bilinear", align_corners=False), memory
+        return self.enlarged(logits, image), memory
+
+    @staticmethod
+    def enlarged(logits: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
+        """The decoder's logits ``(B, 1, H/4, W/4)`` at the image's size."""
+        return F.interpolate(logits, size=image.shape[-2:], mode="bilinear", align_corners=False)

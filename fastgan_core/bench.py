@@ -1,0 +1,193 @@
+"""``fastgan bench``: what a step costs on this machine, with the conditions beside it."""
+
+import itertools
+import json
+import platform
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from fastgan_core.backends import TorchNetwork, open_network
+from fastgan_core.device import DTYPES, choose_device
+from fastgan_core.errors import FastganError
+from fastgan_core.export import export_onnx
+from fastgan_core.model import VARIANTS, FaSTGAN
+from fastgan_core.tracker import Tracker
+from fastgan_core.weights import WeightsInfo
+
+COLUMNS = {  # fields of a row with their format; what is longer is in the JSON
+    "variant": "", "backend": "", "precision": "", "network": "", "objects": "d", "step_ms": ".2f", "p99_ms": ".2f",
+    "network_ms": ".2f", "ratio": ".2f", "fps": ".1f", "gflop": ".1f", "peak_share": ".2f", "memory_mb": ".0f",
+}  # fmt: skip
+
+
+def run(args) -> None:
+    """Measure every combination of the command line's lists and print a table."""
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    device = choose_device(args.device)
+    camera = camera_size(args.camera) if args.camera else None
+    facts = conditions(device)
+    print("\n".join(f"{name}: {value}" for name, value in facts.items()), "\n")
+    print(" ".join(f"{name:>11}" for name in COLUMNS))
+    rows, peaks = [], {}
+    with tempfile.TemporaryDirectory() as folder:
+        for variant, backend, precision in itertools.product(args.variant, args.backend, args.precision):
+            try:
+                network = make_network(variant, backend, args.device, precision, args.onnx, Path(folder))
+            except FastganError as error:
+                print(f"left out: {variant}, {backend}, {precision}: {error}")
+                continue
+            if network.precision not in peaks:
+                peaks[network.precision] = peak(device, DTYPES[network.precision])
+            for size, count in itertools.product(args.size, args.objects):
+                tracker = Tracker(network, size=size or VARIANTS[variant].input_size, max_objects=max(32, count))
+                row = {"variant": variant, **measure(tracker, network, count, camera, args.steps)}
+                row["gflop"] = gflop(variant, count, tracker.size)
+                row["peak_share"] = row["gflop"] / row["network_ms"] / peaks[network.precision]
+                rows.append(row)
+                print(" ".join(f"{row[name]:>11{form}}" for name, form in COLUMNS.items()), flush=True)
+                if args.profile:
+                    print(profile(tracker, camera or tracker.size))
+    tops = ", ".join(f"{name} {value:.2f}" for name, value in peaks.items())
+    print(f"\nMedians of {args.steps} steps. ratio: step over network alone. memory: torch's on the device.")
+    print(f"peak_share: of a large matrix product's TFLOP/s on this device: {tops or 'nothing measured'}")
+    if not rows:
+        raise FastganError("nothing was measured")
+    if args.json:
+        args.json.write_text(json.dumps({"conditions": facts, "tflops_peak": peaks, "rows": rows}, indent=1))
+
+
+def camera_size(text: str) -> tuple[int, int]:
+    """``"640x480"`` as ``(480, 640)``."""
+    width, cross, height = text.partition("x")
+    if not (cross and width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise FastganError(f"--camera {text}: expected width x height, such as 640x480")
+    return int(height), int(width)
+
+
+def conditions(device: torch.device) -> dict[str, str]:
+    """What a figure depends on."""
+    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else "none used"
+    names = [line.split(":")[1].strip() for line in _cpuinfo() if line.startswith("model name")]
+    name = names[0] if names else platform.machine()
+    return {
+        "cpu": f"{name}, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}",
+        "gpu": gpu,
+        "versions": f"torch {torch.__version__}, Python {platform.python_version()}, {platform.system()}",
+    }
+
+
+def _cpuinfo() -> list[str]:
+    file = Path("/proc/cpuinfo")
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def make_network(variant: str, backend: str, device: str, precision: str, onnx: Path | None, folder: Path):
+    """A network with random weights: the time does not depend on their values."""
+    if backend == "torch":
+        return TorchNetwork(FaSTGAN(variant), device, precision)
+    file = onnx or folder / f"{variant}.onnx"
+    if not file.exists():
+        info = WeightsInfo(file, variant, VARIANTS[variant].input_size, {}, "")
+        export_onnx(file, FaSTGAN(variant).eval(), info)
+    network, info = open_network(file, backend, device, precision)
+    if info.variant != variant:
+        raise FastganError(f"--onnx {file}: holds {info.variant}; name it with --variant {info.variant}")
+    return network
+
+
+def measure(tracker: Tracker, network, count: int, camera: tuple[int, int] | None, steps: int) -> dict:
+    """Times of the tracker's step and of its bare network, by turns so that both meet the same disturbances."""
+    side = tracker.size
+    frames = np.random.default_rng(0).integers(0, 256, (4, *(camera or side), 3), dtype=np.uint8)
+    if tracker.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(tracker.device)
+    tracker.set_reference(frames[0], stripes(count, frames.shape[1:3]))
+    height, width = tracker.size
+    image = torch.rand(1, 3, height, width).to(network.device, network.dtype)
+    mask = torch.rand(count, 1, height, width).to(network.device, network.dtype)
+    with torch.inference_mode():
+        reference = network.encode_reference(image, mask)
+        memory = network.initial_memory(count, (height, width))
+
+        def bare():
+            network(image, mask, reference, memory)
+            if tracker.device.type == "cuda":
+                torch.cuda.synchronize(tracker.device)
+
+        times = {"step": [], "network": []}
+        for turn in range(steps + 5):
+            for name, action in (("step", lambda turn=turn: tracker.step(frames[turn % 4])), ("network", bare)):
+                begin = time.perf_counter()
+                action()
+                if turn >= 5:
+                    times[name].append((time.perf_counter() - begin) * 1e3)
+    step, alone = statistics.median(times["step"]), statistics.median(times["network"])
+    memory_used = torch.cuda.max_memory_reserved(tracker.device) / 1e6 if tracker.device.type == "cuda" else 0.0
+    return {
+        "backend": tracker.backend,
+        "precision": tracker.precision,
+        "device": str(tracker.device),
+        "camera": f"{frames.shape[2]}x{frames.shape[1]}",
+        "network": f"{width}x{height}",
+        "objects": count,
+        "step_ms": step,
+        "p99_ms": float(np.percentile(times["step"], 99)),
+        "network_ms": alone,
+        "ratio": step / alone,
+        "fps": 1e3 / step,
+        "memory_mb": memory_used,
+    }
+
+
+def stripes(count: int, size: tuple[int, int]) -> np.ndarray:
+    """A label image ``(H, W) uint8`` of ``count`` upright stripes over the middle half."""
+    labels = np.zeros(size, np.uint8)
+    edges = np.linspace(size[1] / 4, size[1] * 3 / 4, count + 1).astype(int)
+    for number, (left, right) in enumerate(itertools.pairwise(edges), start=1):
+        labels[size[0] // 4 : size[0] * 3 // 4, left : max(right, left + 1)] = number
+    return labels
+
+
+def gflop(variant: str, count: int, size: tuple[int, int]) -> float:
+    """Arithmetic of a step in GFLOP; a multiply-add is two."""
+    with torch.device("meta"):
+        model = FaSTGAN(variant).eval()
+        image, mask = torch.empty(1, 3, *size), torch.empty(count, 1, *size)
+        reference = torch.empty(count, model.encoder.channels[-1], size[0] // 32, size[1] // 32)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(image, mask, reference, model.initial_memory(count, size, like=image))
+    return counter.get_total_flops() / 1e9
+
+
+def peak(device: torch.device, dtype: torch.dtype) -> float:
+    """TFLOP/s of a large matrix product on the device."""
+    side = 8192 if device.type == "cuda" else 2048
+    a = torch.randn(side, side, device=device, dtype=dtype)
+    times = []
+    for _ in range(6):
+        begin = time.perf_counter()
+        a @ a
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        times.append(time.perf_counter() - begin)
+    return 2 * side**3 / min(times) / 1e12
+
+
+def profile(tracker: Tracker, size: tuple[int, int]) -> str:
+    """A table of the operations that a step's time goes to."""
+    frame = np.zeros((*size, 3), np.uint8)
+    activities = [torch.profiler.ProfilerActivity.CPU]
+    if tracker.device.type == "cuda":
+        activities.append(torch.profiler.ProfilerActivity.CUDA)
+    with torch.profiler.profile(activities=activities) as profiler:
+        for _ in range(10):
+            tracker.step(frame)
+    order = "self_cuda_time_total" if tracker.device.type == "cuda" else "self_cpu_time_total"
+    return profiler.key_averages().table(sort_by=order, row_limit=12, max_name_column_width=40)

@@ -1,0 +1,112 @@
+"""CUDA graphs: the whole step of a frame as one launch, for a few numbers of objects."""
+
+import warnings
+
+import torch
+
+from fastgan_core.objects import Objects
+from fastgan_core.step import advance, device_labels
+
+BUCKETS = (1, 2, 4, 8, 16, 32)  # numbers of objects that graphs are captured for; a batch is filled up to the next
+LARGEST = 16  # graphs kept; a camera that changes its size again and again must not fill the memory
+
+
+def bucket(count: int) -> int:
+    """The smallest of :data:`BUCKETS` that holds ``count`` objects; above them the count itself."""
+    return next((size for size in BUCKETS if size >= count), count)
+
+
+class Captured:
+    """A graph for one number of objects and one pair of sizes, with the state that it works on.
+
+    Args:
+        network: as in :mod:`fastgan_core.backends`. small: a frame, ``(h, w, 3) uint8``. objects: any state of
+            the number and size wanted. threshold: tensor of one. size: ``(H, W)`` of the label image.
+        ids: dtype of the label image.
+    """
+
+    def __init__(self, network, small, objects: Objects, threshold, size, ids: torch.dtype, pool):
+        self._small = small.clone()
+        self._state = Objects(objects.ids, *(tensor.clone() for tensor in objects.tensors()))
+        self._ids = torch.zeros(len(objects.ids), dtype=ids, device=small.device)
+        start = [tensor.clone() for tensor in self._state.tensors()]
+
+        def run():
+            state, masks, scores = advance(network, self._small, self._state, threshold)
+            labels = device_labels(masks, state.lost, self._ids, size)
+            for target, tensor in zip(self._state.tensors(), state.tensors(), strict=True):
+                target.copy_(tensor)
+            return labels, torch.stack([scores, state.lost.to(scores.dtype)])
+
+        # Libraries choose their kernels in the first runs, which must not be part of the graph.
+        stream = torch.cuda.Stream(small.device)
+        stream.wait_stream(torch.cuda.current_stream(small.device))
+        with torch.cuda.stream(stream):
+            for _ in range(3):
+                run()
+        torch.cuda.current_stream(small.device).wait_stream(stream)
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph, pool=pool):
+            self._results = run()
+        for target, tensor in zip(self._state.tensors(), start, strict=True):
+            target.copy_(tensor)
+        self._current: Objects | None = None
+
+    def __call__(self, small: torch.Tensor, objects: Objects) -> tuple[Objects, torch.Tensor, torch.Tensor]:
+        count = len(objects.ids)
+        if objects is not self._current:  # edited since, or another graph's
+            for target, tensor in zip(self._state.tensors(), objects.tensors(), strict=True):
+                target[:count].copy_(tensor)
+            self._state.live[count:] = False
+            self._ids.zero_()
+            self._ids[:count] = torch.tensor(objects.ids, dtype=self._ids.dtype, device=self._ids.device)
+            self._current = Objects(objects.ids, *(tensor[:count] for tensor in self._state.tensors()))
+        self._small.copy_(small)
+        self._graph.replay()
+        labels, scores = self._results
+        return self._current, labels, scores[:, :count]
+
+
+class Graphs:
+    """The step of a frame, captured at its first use for each number of objects and size."""
+
+    def __init__(self, network):
+        self._network = network
+        self._captured: dict[tuple, Captured] = {}
+        self._pool = None
+        self._threshold: torch.Tensor | None = None
+        self._value: float | None = None
+        self.usable = True
+
+    def __call__(self, small, objects: Objects, threshold: float, size, ids: torch.dtype):
+        """The state after the frame, the label image ``(H, W)`` and ``(2, N)``: scores and whether lost.
+
+        None when graphs cannot be used on this device; that is said once.
+        """
+        if self._threshold is None:
+            self._threshold = torch.empty((), device=small.device)
+            self._pool = torch.cuda.graph_pool_handle()
+        if threshold != self._value:
+            self._threshold.fill_(threshold)
+            self._value = threshold
+        key = (bucket(len(objects.ids)), tuple(small.shape), tuple(size), ids)
+        if key not in self._captured:
+            if len(self._captured) >= LARGEST:
+                self._captured.clear()
+            try:
+                filled = filled_up(objects, key[0])
+                self._captured[key] = Captured(self._network, small, filled, self._threshold, size, ids, self._pool)
+            except RuntimeError as error:
+                if isinstance(error, torch.OutOfMemoryError):
+                    raise
+                self.usable = False
+                warnings.warn(f"CUDA graphs cannot be used here, so a step takes longer: {error}", stacklevel=2)
+                return None
+        return self._captured[key](small, objects)
+
+
+def filled_up(objects: Objects, count: int) -> Objects:
+    """The same objects in a batch of ``count``, filled up with rows that are not live."""
+    spare = count - len(objects.ids)
+    rows = [torch.cat([t, t.new_zeros(spare, *t.shape[1:])]) for t in objects.tensors()]
+    return Objects(objects.ids + (0,) * spare, *rows)

@@ -1,0 +1,41 @@
+"""Bytes between the host and the device: once up and once down per frame, through pinned memory."""
+
+import numpy as np
+import torch
+
+
+class Transfer:
+    """Copies to and from one device. On the CPU nothing is copied.
+
+    Pinned memory is allocated once per shape and used again, so what :meth:`down` returns is a copy of it.
+    """
+
+    def __init__(self, device: torch.device):
+        self.device = device
+        self._pinned: dict[tuple, torch.Tensor] = {}
+
+    def up(self, array: np.ndarray) -> torch.Tensor:
+        """The array on the device. It must not be changed while the result is in use."""
+        if self.device.type != "cuda":
+            return torch.from_numpy(np.ascontiguousarray(array))
+        pinned = self._buffer("up", array.shape, torch.from_numpy(array[:0]).dtype)
+        np.copyto(pinned.numpy(), array)
+        return pinned.to(self.device, non_blocking=True)
+
+    def down(self, *tensors: torch.Tensor) -> list[np.ndarray]:
+        """The tensors as arrays, after one wait for the device."""
+        if self.device.type != "cuda":
+            return [tensor.numpy() for tensor in tensors]
+        pinned = [self._buffer(("down", n), tensor.shape, tensor.dtype) for n, tensor in enumerate(tensors)]
+        for target, tensor in zip(pinned, tensors, strict=True):
+            target.copy_(tensor, non_blocking=True)
+        torch.cuda.current_stream(self.device).synchronize()
+        return [target.numpy().copy() for target in pinned]
+
+    def _buffer(self, use, shape, dtype: torch.dtype) -> torch.Tensor:
+        key = (use, tuple(shape), dtype)
+        if key not in self._pinned:
+            # A camera that changed its size leaves its old buffers behind.
+            self._pinned = {k: v for k, v in self._pinned.items() if k[0] != use}
+            self._pinned[key] = torch.empty(shape, dtype=dtype, pin_memory=True)
+        return self._pinned[key]
