@@ -93,7 +93,7 @@ class OnnxRuntimeNetwork(_OnnxNetwork):
         half = "float16" in self._session.get_inputs()[0].type
         own = "fp16" if half else "fp32"
         if precision not in ("auto", own):
-            raise FastganError(f"precision: {path} is {own}, not {precision}; use auto, or export a file of fp32 or fp16")
+            raise FastganError(f"precision: {path} is {own}, not {precision}; use auto, or export it again")
         self.channels = self._session.get_inputs()[2].shape[1]
         variant = self._session.get_modelmeta().custom_metadata_map["variant"]
         super().__init__(variant, chosen, own, DTYPES[own])

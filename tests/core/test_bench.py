@@ -1,0 +1,42 @@
+"""`fastgan bench` on a small size: what it prints is measured, and its conditions are beside it."""
+
+import json
+
+import pytest
+import torch
+
+from fastgan_core.bench import camera_size, gflop
+from fastgan_core.errors import FastganError
+from tests.core.test_cli import fastgan
+
+
+def test_bench_measures_every_combination(monkeypatch, tmp_path, capsys):
+    arguments = ("--objects", 1, 3, "--size", 64, "--precision", "fp32", "bf16", "--steps", 2)
+    assert fastgan(monkeypatch, "bench", *arguments, "--device", "cpu", "--json", tmp_path / "b.json") == 0
+    result = json.loads((tmp_path / "b.json").read_text())
+    rows = result["rows"]
+    assert [(r["precision"], r["objects"]) for r in rows] == [("fp32", 1), ("fp32", 3), ("bf16", 1), ("bf16", 3)]
+    for row in rows:
+        assert 0 < row["step_ms"] <= row["p99_ms"]
+        assert row["fps"] == pytest.approx(1e3 / row["step_ms"])
+        assert row["peak_share"] > 0
+    assert rows[1]["gflop"] > 2 * rows[0]["gflop"]
+    assert torch.__version__ in result["conditions"]["versions"]
+    assert "2 threads" in capsys.readouterr().out
+
+
+def test_what_cannot_run_is_left_out_in_words(monkeypatch, capsys):
+    assert fastgan(monkeypatch, "bench", "--precision", "fp16", "--device", "cpu", "--steps", 1) == 2
+    assert "fp16 needs a GPU" in capsys.readouterr().out
+
+
+def test_arithmetic_is_that_of_the_models_page():
+    assert gflop("resnet50", 1, (512, 512)) == pytest.approx(189.5, rel=0.01)
+    assert gflop("resnet18", 4, (320, 448)) < 4 * gflop("resnet18", 1, (320, 448))  # the image's stem is shared
+
+
+@pytest.mark.parametrize("text", ["640", "640x", "x480", "0x10", "axb"])
+def test_camera_sizes_are_checked(text):
+    with pytest.raises(FastganError, match="640x480"):
+        camera_size(text)
+    assert camera_size("640x480") == (480, 640)

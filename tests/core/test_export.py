@@ -1,0 +1,99 @@
+"""ONNX files: the same masks as PyTorch over a clip, and what is said about files that do not fit."""
+
+import numpy as np
+import pytest
+
+from fastgan_core.backends import open_network
+from fastgan_core.errors import FastganError
+from fastgan_core.export import export_onnx
+from fastgan_core.metrics import region_similarity
+from fastgan_core.tracker import Tracker
+from fastgan_core.weights import load_weights
+
+FRAMES = 10
+
+pytest.importorskip("onnx", reason="fastgan export needs onnx and onnxscript")
+pytest.importorskip("onnxscript", reason="fastgan export needs onnx and onnxscript")
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory):
+    """The weights that ship, as ONNX."""
+    path = tmp_path_factory.mktemp("onnx") / "shipped.onnx"
+    export_onnx(path, *load_weights())
+    return path
+
+
+def clip_masks(scene, **options) -> list[np.ndarray]:
+    """Masks of a clip with one object and, from its middle on, a second one: the number of objects is dynamic."""
+    tracker = Tracker.from_weights(device="cpu", size=224, **options)
+    tracker.set_reference(*scene[0])
+    masks = []
+    for n in range(1, FRAMES):
+        if n == FRAMES // 2:
+            second = np.zeros_like(scene[0][1])
+            second[:60, :80] = 2
+            tracker.set_reference(scene[n][0], second, mode="add")
+        masks.append(tracker.step(scene[n][0]).labels)
+    return masks
+
+
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+def test_masks_are_those_of_pytorch(shipped, scene, backend):
+    pytest.importorskip(backend, reason=f"{backend} is optional")
+    precision = "fp32" if backend == "openvino" else "auto"
+    ours = clip_masks(scene, path=shipped, backend=backend, precision=precision)
+    plain = clip_masks(scene, precision="fp32")
+    assert {1, 2} <= {int(i) for mask in plain for i in np.unique(mask)}
+    scores = [region_similarity(a == i, b == i) for a, b in zip(ours, plain, strict=True) for i in (1, 2)]
+    assert min(scores) >= 0.99
+
+
+def test_the_file_says_what_it_is(shipped):
+    pytest.importorskip("onnxruntime", reason="onnxruntime is optional")
+    network, info = open_network(shipped)
+    plain = load_weights()[1]
+    assert network.name == "onnxruntime"
+    assert (info.variant, info.input_size, info.licence) == (plain.variant, plain.input_size, plain.licence)
+    assert info.recipe == plain.recipe
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "words"),
+    [
+        ("", {"backend": "onnxruntime"}, "run 'fastgan export --onnx model.onnx'"),
+        ("", {"backend": "tensorflow"}, "use auto, torch, onnxruntime, openvino"),
+        ("there is none.onnx", {}, "there is no file"),
+        ("shipped", {"backend": "torch"}, "torch cannot run"),
+        ("shipped", {"precision": "fp16"}, "is fp32, not fp16"),
+        ("shipped", {"backend": "openvino", "device": "cuda"}, "runs on the CPU"),
+        ("damaged", {}, "export it again"),
+        ("foreign", {}, "was not made by 'fastgan export'"),
+    ],
+)
+def test_what_does_not_fit_is_said_in_words(shipped, tmp_path, path, options, words):
+    pytest.importorskip("onnxruntime", reason="onnxruntime is optional")
+    if options.get("backend") == "openvino":
+        pytest.importorskip("openvino", reason="openvino is optional")
+    import onnx
+
+    if path == "damaged":
+        shipped = tmp_path / "damaged.onnx"
+        shipped.write_bytes(b"\x08\x0a" + bytes(range(200)))
+    if path == "foreign":
+        value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
+        result = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1])
+        graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "g", [value], [result])
+        proto = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10)
+        shipped = tmp_path / "foreign.onnx"
+        onnx.save(proto, shipped)
+    with pytest.raises(FastganError, match=words):
+        open_network(shipped if path in ("shipped", "damaged", "foreign") else path, **options)
+
+
+def test_export_refuses_names_and_precisions_that_do_not_work(model, tmp_path):
+    info = load_weights()[1]
+    with pytest.raises(FastganError, match=r"ends in \.onnx"):
+        export_onnx(tmp_path / "model.pt", model, info)
+    with pytest.raises(FastganError, match="use fp32 or fp16"):
+        export_onnx(tmp_path / "model.onnx", model, info, "bf16")

@@ -1,0 +1,117 @@
+"""The network and the step as they run give what the plain ones give."""
+
+import numpy as np
+import pytest
+import torch
+
+from fastgan_core.folding import folded
+from fastgan_core.graphs import BUCKETS, bucket, filled_up
+from fastgan_core.model import FaSTGAN
+from fastgan_core.objects import Objects
+from fastgan_core.step import advance, device_labels, host_labels
+from fastgan_core.tracker import Tracker
+from fastgan_core.transfer import Transfer
+from tests.core.test_tracker import frame, labels
+
+
+@pytest.mark.parametrize("variant", ["resnet18", "resnet50"])
+def test_folding_changes_nothing_but_the_operations(variant):
+    torch.manual_seed(0)
+    model = FaSTGAN(variant).eval()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):  # as after training: not the identity
+            module.running_mean.uniform_(-0.2, 0.2)
+            module.running_var.uniform_(0.7, 1.5)
+            module.weight.data.uniform_(0.7, 1.3)
+            module.bias.data.uniform_(-0.2, 0.2)
+    fast = folded(model)
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in fast.modules())
+    image, mask = torch.rand(1, 3, 64, 96), torch.rand(2, 1, 64, 96)
+    with torch.inference_mode():
+        reference = model.encode_reference(image, mask)
+        torch.testing.assert_close(fast.encode_reference(image, mask), reference, rtol=1e-3, atol=1e-3)
+        inputs = image, mask, reference, model.initial_memory(2, (64, 96), like=image)
+        for ours, plain in zip(fast(*inputs), model(*inputs), strict=True):
+            torch.testing.assert_close(ours, plain, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("lost", [(False, False, False), (True, False, False), (True, True, True)])
+def test_labels_on_the_host_are_those_of_the_device(lost):
+    torch.manual_seed(1)
+    coarse = torch.nn.functional.interpolate(4 * torch.randn(3, 1, 8, 10), size=(64, 80), mode="bicubic")
+    masks = torch.cat([torch.zeros_like(coarse[:1]), coarse]).softmax(dim=0)[1:]
+    lost = torch.tensor(lost)
+    wanted = device_labels(masks, lost, torch.tensor([3, 9, 200]), (150, 190)).numpy()
+    rows = (~lost).nonzero().flatten().tolist()
+    found = host_labels(masks.numpy(), rows, (3, 9, 200), (150, 190))
+    assert found.dtype == np.uint8
+    assert set(np.unique(wanted)) == {0, *(i for i, gone in zip((3, 9, 200), lost, strict=True) if not gone)}
+    assert (found == wanted).mean() > 0.99
+
+
+def test_rows_that_fill_up_a_batch_do_not_touch_the_objects(model):
+    """A graph for four objects that runs with three."""
+    tracker = Tracker(model, device="cpu", precision="fp32", size=64)
+    tracker.set_reference(frame(), labels(1, 2, 3))
+    small = tracker._small(frame(seed=1))
+    with torch.inference_mode():
+        state, masks, scores = advance(tracker._network, small, tracker._objects, 0.0)
+        padded, more_masks, more_scores = advance(tracker._network, small, filled_up(tracker._objects, 4), 0.0)
+    torch.testing.assert_close(more_masks[:3], masks)
+    torch.testing.assert_close(more_scores, torch.cat([scores, torch.zeros(1)]))
+    assert not more_masks[3].any()
+    for ours, plain in zip(padded.tensors(), state.tensors(), strict=True):
+        torch.testing.assert_close(ours[:3], plain, rtol=1e-3, atol=1e-3)
+
+
+def test_every_number_of_objects_has_a_bucket():
+    assert [bucket(n) for n in (1, 2, 3, 5, 32, 33, 255)] == [1, 2, 4, 8, 32, 33, 255]
+    assert list(BUCKETS) == sorted(BUCKETS)
+
+
+def test_a_lost_objects_reference_goes_about_the_whole_frame():
+    reference = torch.zeros(2, 1, 8, 8)
+    reference[:, :, 0, 0] = 1
+    objects = Objects.new((1, 2), reference, torch.zeros(2, 1, 256, 256), torch.zeros(2, 1, 64, 64))
+    objects.lost[0] = True
+    places = set()
+    for _ in range(8):
+        objects = objects.searching()
+        places.add(tuple(objects.reference[0, 0].nonzero()[0].tolist()))
+        assert objects.reference[1, 0, 0, 0] == 1
+    assert len(places) == 8
+    assert {row for row, _ in places} == {0, 4}
+
+
+def test_transfer_on_a_cpu_copies_nothing():
+    array = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    transfer = Transfer(torch.device("cpu"))
+    tensor = transfer.up(array)
+    assert tensor.data_ptr() == array.ctypes.data
+    assert transfer.down(tensor)[0].ctypes.data == array.ctypes.data
+
+
+cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+
+
+@cuda
+@pytest.mark.parametrize("ids", [(1,), (1, 2, 3), (300,)])
+def test_graphs_give_the_masks_of_plain_cuda(model, ids):
+    results = []
+    for graphs in (True, False):
+        tracker = Tracker(model, device="cuda", precision="fp32", size=64, graphs=graphs)
+        tracker.lost_threshold = 0.0
+        tracker.step(frame())
+        tracker.set_reference(frame(), labels(*ids))
+        steps = [tracker.step(frame(seed=n)) for n in range(4)]
+        tracker.set_reference(frame(), labels(9), mode="add")
+        steps += [tracker.step(frame(seed=n)) for n in range(4)]
+        tracker.remove([9])
+        steps += [tracker.step(frame(120, 90, seed=n)) for n in range(4)]
+        results.append(steps)
+        if graphs:
+            assert tracker._graphs.usable
+    for ours, plain in zip(*results, strict=True):
+        assert ours.labels.dtype == plain.labels.dtype
+        assert (ours.labels == plain.labels).mean() > 0.99
+        assert [o.state for o in ours.objects] == [o.state for o in plain.objects]
