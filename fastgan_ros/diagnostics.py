@@ -17,7 +17,7 @@ def describe(node) -> DiagnosticStatus:
         level = ERROR if node.trouble else OK if node.state == "inactive" else WARN
         return status(node, level, why_not_active(node), values)
     silence = node.tally.silence()
-    problem = camera.problem()
+    problem = worker.warning or camera.problem()
     if silence > node.settings.no_image_timeout:
         problem = f"No image for {silence:.0f} s. {camera.silence()}"
     ids = tracker.ids

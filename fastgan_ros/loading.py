@@ -28,6 +28,14 @@ def load_tracker(settings):
     return tracker
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Return whether an exception says that the device, or the machine, has no memory left."""
+    # By its words: the CPU's allocator raises a bare RuntimeError, and so do cuBLAS and cuDNN.
+    words = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed")
+    told = isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)
+    return told or isinstance(error, MemoryError)
+
+
 def release_memory() -> None:
     """Give the device memory of trackers that nobody holds any more back to the system."""
     gc.collect()

@@ -10,6 +10,7 @@ from fastgan_core.errors import FastganError
 from fastgan_core.masks import binary_to_one
 from fastgan_interfaces.srv import RemoveObjects, SetReferenceMask
 from fastgan_ros.images import to_labels, to_rgb
+from fastgan_ros.loading import out_of_memory
 from fastgan_ros.worker import Frame
 
 NO_IMAGE = "No image has arrived yet"
@@ -32,6 +33,11 @@ def _answered(handler):
             self._logger.error(f"{handler.__name__.strip('_')} failed:\n{traceback.format_exc()}")
             response.success = False
             response.message = f"Internal error ({type(error).__name__}: {error}); the node's log has more."
+            if out_of_memory(error):
+                response.message = (
+                    "The memory of the device does not suffice for this; the objects are tracked on as they were. "
+                    "Mark fewer objects, remove some, free memory, or choose a smaller input_size."
+                )
         return response
 
     return answer

@@ -10,6 +10,7 @@ from std_msgs.msg import Header
 
 from fastgan_core.errors import FastganError
 from fastgan_ros import tally as events
+from fastgan_ros.loading import out_of_memory, release_memory
 from fastgan_ros.slot import Slot
 
 
@@ -38,6 +39,8 @@ class Worker:
         self._newest = None
         self._good: Frame | None = None
         self.objects: tuple = ()  # of the frame published last
+        self.warning = ""  # what the node did to its objects by itself, until somebody changes them
+        self._exhausted = False
         self._paused = False
         self._stopped = False
         # Held while objects are changed and while a result is checked and published, so that no result
@@ -87,7 +90,9 @@ class Worker:
         with self._gate:
             if self._stopped:
                 raise FastganError("The node was deactivated meanwhile; activate it, then ask again.")
-            return change(self.tracker)
+            result = change(self.tracker)
+            self.warning = ""
+            return result
 
     def newest(self) -> Frame | None:
         """Return the newest image that arrived, or the last good one if that one is unusable; None if none.
@@ -107,6 +112,7 @@ class Worker:
 
     def _run(self) -> None:
         while (message := self._slot.take()) is not None:
+            exhausted = False
             try:
                 self._process(message)
             except FastganError as error:
@@ -114,10 +120,15 @@ class Worker:
                 self._console.warn("unusable image", f"An image was left out. {error}")
             except Exception as error:
                 self._tally.count(events.FAILED)
-                self._console.error(
-                    f"worker {type(error).__name__}",
-                    f"A frame failed; the node goes on with the next one.\n{traceback.format_exc()}",
-                )
+                exhausted = out_of_memory(error)
+                if not exhausted:
+                    self._console.error(
+                        f"worker {type(error).__name__}",
+                        f"A frame failed; the node goes on with the next one.\n{traceback.format_exc()}",
+                    )
+            if exhausted:  # only here is the exception gone, and with it what it held of the memory
+                self._make_room()
+            self._exhausted = exhausted
 
     def _process(self, message) -> None:
         frame = Frame(message.header, self._convert(message))
@@ -136,6 +147,23 @@ class Worker:
             self._outputs.publish(messages)
             self.objects = tracked.objects
         self._tally.published(self._age(frame.header.stamp), model)
+
+    def _make_room(self) -> None:
+        """After a frame that the memory did not suffice for; after the second in a row an object has to go."""
+        release_memory()
+        sentence = (
+            "The memory of the device did not suffice for a frame; the node goes on with the next one. "
+            "Free memory, or choose a smaller input_size."
+        )
+        with self._gate:
+            ids = () if self._stopped else self.tracker.ids
+            if self._exhausted and len(ids) > 1:
+                self.tracker.remove(ids[-1:])
+                self.warning = sentence = (
+                    f"The memory of the device did not suffice: object {ids[-1]}, the newest, was dropped so that "
+                    "the others are tracked on. Free memory, or choose a smaller input_size, then set it again."
+                )
+        self._console.error(f"memory {sentence}", sentence)
 
     def _age(self, stamp) -> float | None:
         stamped = stamp.sec * 1_000_000_000 + stamp.nanosec
