@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from fastgan_core.errors import FastganError, in_words
+from fastgan_core.errors import in_words
 
 BACKENDS = ("auto", "torch", "onnxruntime", "openvino")
 DEVICE_HELP = "auto (CUDA where there is one), cpu, cuda or cuda:N"
@@ -53,46 +53,10 @@ def make_tracker(args: argparse.Namespace):
 
 
 def track(args: argparse.Namespace) -> None:
-    """Write a mask for every frame of a video."""
-    from tqdm import tqdm
+    """Write a mask for every frame of a video, of a folder, or of a rosbag2."""
+    from fastgan_core.cli_track import run
 
-    from fastgan_core.masks import overlay, read_mask, write_mask
-    from fastgan_core.video import VideoWriter, open_source
-
-    source, reference = open_source(args.input), read_mask(args.mask)
-    for place in filter(None, (args.output, args.overlay)):
-        if place.resolve() == Path(args.input).resolve():
-            raise FastganError(f"{place}: is the input, which would be overwritten; choose another place")
-    if args.mask_frame < 0:
-        raise FastganError(f"--mask-frame {args.mask_frame}: the first frame is 0")
-    tracker = make_tracker(args)
-    args.output.mkdir(parents=True, exist_ok=True)
-    writer = VideoWriter(args.overlay, source.fps) if args.overlay else None
-    read = written = 0
-    try:
-        for name, frame in tqdm(source, total=len(source) or None, unit="frame"):
-            read += 1
-            if read <= args.mask_frame:
-                continue
-            if not written:
-                tracker.set_reference(frame, reference)
-                labels = reference
-            else:
-                labels = tracker.step(frame).labels
-            write_mask(args.output / f"{name}.png", labels)
-            written += 1
-            if writer:
-                writer.write(overlay(frame, labels))
-        if not written:
-            raise FastganError(f"--mask-frame {args.mask_frame}: {args.input} has {read} frames; the first is 0")
-        if read < len(source):
-            print(f"{args.input}: {read} of {len(source)} frames could be read; is it cut off?", file=sys.stderr)
-    except KeyboardInterrupt:
-        print("stopped; the masks so far are kept", file=sys.stderr)
-    finally:
-        if writer:
-            writer.close()
-    print(f"{written} masks in {args.output}" + (f", overlay in {args.overlay}" if args.overlay else ""))
+    run(args, make_tracker)
 
 
 def train(args: argparse.Namespace) -> None:
@@ -140,11 +104,13 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
     sub = commands.add_parser("track", help=track.__doc__, description=track.__doc__)
-    sub.add_argument("input", help="video file, folder of frames (sorted by name), or camera index")
+    sub.add_argument("input", help="video file, folder of frames (sorted by name), camera index, or rosbag2")
     sub.add_argument("--mask", type=Path, required=True, help="label or binary PNG of the first frame")
     sub.add_argument("--mask-frame", type=int, default=0, metavar="N", help="the mask belongs to frame N (first: 0)")
-    sub.add_argument("--output", type=Path, required=True, help="folder for one palette PNG per frame")
+    sub.add_argument("--output", type=Path, required=True, help="folder for a PNG per frame; for a bag, a new bag")
     sub.add_argument("--overlay", type=Path, metavar="FILE.mp4", help="also write a video with the masks painted on")
+    sub.add_argument("--topic", default="", help="of a bag: where its images are; default: the only topic with images")
+    sub.add_argument("--storage", choices=("sqlite3", "mcap"), help="of the new bag; default: as the old one")
     add_tracker_options(sub)
     sub.set_defaults(run=track)
 

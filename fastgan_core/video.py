@@ -80,6 +80,14 @@ def open_source(source: str | int) -> Folder | Video:
     raise FastganError(f"{source}: there is no such file, folder or camera index")
 
 
+def is_bag(path: str | Path) -> bool:
+    """Whether ``path`` looks like a recording of ROS: a folder of rosbag2, one of its files, or a ROS 1 bag."""
+    path = Path(path)
+    if path.is_dir():
+        return (path / "metadata.yaml").exists() or any({".db3", ".mcap"} & set(p.suffixes) for p in path.iterdir())
+    return path.is_file() and path.suffix in (".bag", ".db3", ".mcap")
+
+
 class VideoWriter:
     """An MP4 of RGB frames; sides are cut to even numbers, as the codec wants. Usable with ``with``."""
 
