@@ -28,6 +28,7 @@ setup(
         "console_scripts": [
             "fastgan = fastgan_core.cli:main",
             "tracker = fastgan_ros.node:main",
+            "bench = fastgan_ros.bench:main",
             "camera = fastgan_ros.camera:main",
             "set_reference = fastgan_ros.set_reference:main",
         ],

@@ -62,7 +62,8 @@ def frame_values(report: Report) -> dict:
         events.FAILED,
     ):
         values[f"frames {event}"] = report.counts.get(event, 0)
-    for name, pair in (("image age", report.age), ("model time", report.model)):
+    timed = {"image age": report.age, **{f"{name} time": pair for name, pair in report.stages.items()}}
+    for name, pair in timed.items():
         for part, value in zip(("p50", "p99"), pair or (None, None), strict=True):
             values[f"{name} {part} (ms)"] = "" if value is None else f"{value * 1e3:.1f}"
     return values

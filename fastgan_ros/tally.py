@@ -14,7 +14,10 @@ UNUSABLE = "unusable"  # unknown encoding, truncated data
 OUTDATED = "outdated"  # computed, but the objects were changed meanwhile
 FAILED = "failed"  # the model raised an exception
 
-WINDOW = 10.0  # seconds over which ages and model times are summarised
+# Where a frame's time goes between its stamp and its mask, in this order.
+STAGES = ("transport", "waiting", "conversion", "model", "publishing")
+
+WINDOW = 10.0  # seconds over which ages and stages are summarised
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Report:
     rate_in: float
     rate_out: float
     age: tuple[float, float] | None
-    model: tuple[float, float] | None
+    stages: dict[str, tuple[float, float] | None]  # median and 99th percentile of each of STAGES
 
 
 class Tally:
@@ -39,7 +42,7 @@ class Tally:
         self._read_at = time.monotonic()
         self._last_arrival = self._read_at
         # A camera at 100 Hz fills the window; a faster one is summarised over its last 1000 frames.
-        self._samples: deque[tuple[float, float | None, float]] = deque(maxlen=1000)
+        self._samples: deque[tuple[float, float | None, dict[str, float]]] = deque(maxlen=1000)
 
     def count(self, event: str) -> None:
         """Add one to a counter; RECEIVED also marks the time of arrival."""
@@ -48,11 +51,11 @@ class Tally:
             if event == RECEIVED:
                 self._last_arrival = time.monotonic()
 
-    def published(self, age: float | None, model: float) -> None:
-        """Count a published frame with its age (now - stamp; None without a stamp) and model time in s."""
+    def published(self, age: float | None, stages: dict[str, float]) -> None:
+        """Count a published frame with its age (now - stamp; None without a stamp) and its stages, in seconds."""
         with self._lock:
             self._counts[PUBLISHED] += 1
-            self._samples.append((time.monotonic(), age, model))
+            self._samples.append((time.monotonic(), age, stages))
 
     def expect(self) -> None:
         """Start the clock of silence anew: from now on images are expected."""
@@ -74,7 +77,7 @@ class Tally:
         with self._lock:
             recent = self._counts - self._before
             elapsed = max(now - self._read_at, 1e-3)
-            samples = [(age, model) for at, age, model in self._samples if now - at <= WINDOW]
+            samples = [(age, stages) for at, age, stages in self._samples if now - at <= WINDOW]
             counts = dict(self._counts)
             self._before, self._read_at = Counter(counts), now
         return Report(
@@ -83,7 +86,9 @@ class Tally:
             rate_in=recent[RECEIVED] / elapsed,
             rate_out=recent[PUBLISHED] / elapsed,
             age=_median_and_p99([age for age, _ in samples if age is not None]),
-            model=_median_and_p99([model for _, model in samples]),
+            stages={
+                name: _median_and_p99([stages[name] for _, stages in samples if name in stages]) for name in STAGES
+            },
         )
 
 

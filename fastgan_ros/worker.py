@@ -1,9 +1,10 @@
-"""The thread that runs the model: newest frame in, messages out, nothing queued."""
+"""The threads that run the model and publish: newest frame in, messages out, nothing queued."""
 
 import threading
 import time
 import traceback
-from typing import NamedTuple
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 import numpy as np
 from std_msgs.msg import Header
@@ -21,8 +22,18 @@ class Frame(NamedTuple):
     rgb: np.ndarray
 
 
+class Arrival(NamedTuple):
+    """An image message, when it came (time.perf_counter) and how old it was then (seconds; None without a stamp)."""
+
+    message: Any
+    at: float
+    age: float | None
+
+
 class Worker:
-    """Runs a tracker on the newest image in a thread of its own and publishes the results.
+    """Runs a tracker on the newest image in a thread of its own and publishes the results in another.
+
+    The model does not wait for the publishing of the frame before, except when that takes longer than the model.
 
     `convert` turns an image message into (H, W, 3) uint8 RGB; `outputs` composes and publishes; `tally`
     counts; `console` logs; `now` returns the node's time in nanoseconds.
@@ -47,6 +58,8 @@ class Worker:
         # computed before a change is published after the change was answered.
         self._gate = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="fastgan_worker", daemon=True)
+        self._publisher = ThreadPoolExecutor(1, thread_name_prefix="fastgan_publisher")
+        self._publishing: Future | None = None
 
     def start(self) -> None:
         """Start the thread."""
@@ -59,6 +72,7 @@ class Worker:
         if self._slot.close():
             self._tally.count(events.DROPPED)
         self._thread.join()
+        self._publisher.shutdown(wait=True)
         self.tracker = self._newest = self._good = None
 
     def offer(self, message) -> None:
@@ -67,7 +81,7 @@ class Worker:
         self._newest = message
         if self._paused:
             self._tally.count(events.PAUSED)
-        elif self._slot.put(message):
+        elif self._slot.put(Arrival(message, time.perf_counter(), self._age(message.header.stamp))):
             self._tally.count(events.DROPPED)
 
     @property
@@ -111,10 +125,10 @@ class Worker:
             return good
 
     def _run(self) -> None:
-        while (message := self._slot.take()) is not None:
+        while (arrival := self._slot.take()) is not None:
             exhausted = False
             try:
-                self._process(message)
+                self._process(arrival)
             except FastganError as error:
                 self._tally.count(events.UNUSABLE)
                 self._console.warn("unusable image", f"An image was left out. {error}")
@@ -122,31 +136,53 @@ class Worker:
                 self._tally.count(events.FAILED)
                 exhausted = out_of_memory(error)
                 if not exhausted:
-                    self._console.error(
-                        f"worker {type(error).__name__}",
-                        f"A frame failed; the node goes on with the next one.\n{traceback.format_exc()}",
-                    )
+                    self._report(error)
             if exhausted:  # only here is the exception gone, and with it what it held of the memory
                 self._make_room()
             self._exhausted = exhausted
 
-    def _process(self, message) -> None:
-        frame = Frame(message.header, self._convert(message))
+    def _process(self, arrival: Arrival) -> None:
+        taken = time.perf_counter()
+        frame = Frame(arrival.message.header, self._convert(arrival.message))
         self._good = frame
-        begin = time.perf_counter()
+        converted = time.perf_counter()
         tracked = self.tracker.step(frame.rgb)
-        model = time.perf_counter() - begin
-        messages = self._outputs.compose(frame, tracked)
-        with self._gate:
-            if self._stopped or tracked.epoch != self.tracker.epoch:
-                self._tally.count(events.OUTDATED)
-                return
-            if self._paused:
-                self._tally.count(events.PAUSED)
-                return
-            self._outputs.publish(messages)
-            self.objects = tracked.objects
-        self._tally.published(self._age(frame.header.stamp), model)
+        stages = {
+            "waiting": taken - arrival.at,
+            "conversion": converted - taken,
+            "model": time.perf_counter() - converted,
+        }
+        if arrival.age is not None:
+            stages["transport"] = arrival.age
+        if self._publishing is not None:
+            self._publishing.result()
+        self._publishing = self._publisher.submit(self._publish, frame, tracked, stages)
+
+    def _publish(self, frame: Frame, tracked, stages: dict[str, float]) -> None:
+        begin = time.perf_counter()
+        try:
+            messages = self._outputs.compose(frame, tracked)
+            with self._gate:
+                if self._stopped or tracked.epoch != self.tracker.epoch:
+                    self._tally.count(events.OUTDATED)
+                    return
+                if self._paused:
+                    self._tally.count(events.PAUSED)
+                    return
+                self._outputs.publish(messages)
+                self.objects = tracked.objects
+        except Exception as error:
+            self._tally.count(events.FAILED)
+            self._report(error)
+            return
+        stages["publishing"] = time.perf_counter() - begin
+        self._tally.published(self._age(frame.header.stamp), stages)
+
+    def _report(self, error: Exception) -> None:
+        self._console.error(
+            f"worker {type(error).__name__}",
+            f"A frame failed; the node goes on with the next one.\n{traceback.format_exc()}",
+        )
 
     def _make_room(self) -> None:
         """After a frame that the memory did not suffice for; after the second in a row an object has to go."""

@@ -45,7 +45,7 @@ def test_rates_are_those_since_the_last_report(monkeypatch):
     for _ in range(30):
         tally.count(events.RECEIVED)
     for _ in range(20):
-        tally.published(0.01, 0.02)
+        tally.published(0.01, {"model": 0.02})
     now[0] += 2.0
     first = tally.report()
     assert (first.rate_in, first.rate_out) == (15.0, 10.0)
@@ -60,12 +60,14 @@ def test_percentiles_are_over_the_last_ten_seconds(monkeypatch):
     now = [100.0]
     monkeypatch.setattr("fastgan_ros.tally.time.monotonic", lambda: now[0])
     tally = Tally()
-    tally.published(99.0, 99.0)
+    tally.published(99.0, {"model": 99.0})
     now[0] += 11.0
     for n in range(101):
-        tally.published(n / 100 if n else None, n / 1000)
+        tally.published(n / 100 if n else None, {"model": n / 1000, "waiting": 1.0} if n else {"model": 0.0})
     report = tally.report()
-    assert report.model == (0.05, 0.099)
+    assert report.stages["model"] == (0.05, 0.099)
+    assert report.stages["waiting"] == (1.0, 1.0)
+    assert report.stages["transport"] is None
     assert report.age == pytest.approx((0.51, 0.99), abs=0.011)
     now[0] += 11.0
     assert tally.report().age is None
@@ -93,7 +95,7 @@ def test_a_repeated_line_is_said_once_and_its_repetitions_counted(monkeypatch):
 
 
 def report(age=0.02, **recent):
-    return Report({}, recent, 15.0, 15.0, None if age is None else (age, age), None)
+    return Report({}, recent, 15.0, 15.0, None if age is None else (age, age), {})
 
 
 @pytest.mark.parametrize(
