@@ -1,5 +1,6 @@
 """Streaming inference: a reference once, then a label image for every frame."""
 
+import copy
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,14 @@ class Tracked:
     labels: np.ndarray  # (H, W) uint8 (uint16 when an id is over 255), 0 = background; the input's size
     objects: tuple[TrackedObject, ...]
     epoch: int  # the tracker's epoch that it belongs to
+
+
+@dataclass(frozen=True)
+class Small:
+    """A frame as the network sees it, on the device; made by :meth:`Tracker.shrink`."""
+
+    pixels: torch.Tensor  # (h, w, 3) uint8 RGB
+    size: tuple[int, int]  # (H, W) of the camera's frame, and of the label images that belong to it
 
 
 class Tracker:
@@ -78,6 +87,7 @@ class Tracker:
         self._objects: Objects | None = None
         self._epoch = 0
         self._lock = threading.Lock()
+        self._uploading = threading.Lock()
         self._transfer = Transfer(self.device)
         on_gpu = self.device.type == "cuda" and self.backend == "torch"
         self._graphs = Graphs(self._network) if on_gpu and graphs else None
@@ -114,11 +124,28 @@ class Tracker:
         return torch.cuda.memory_allocated(self.device) if self.device.type == "cuda" else 0
 
     @torch.inference_mode()
-    def set_reference(self, frame: np.ndarray, labels: np.ndarray, mode: str = "replace") -> list[int]:
+    def shrink(self, frame: "np.ndarray | Small") -> Small:
+        """A frame ``(H, W, 3) uint8 RGB`` at the network's size. Does not wait for a step that is under way."""
+        if isinstance(frame, Small):
+            return frame
+        check_frame(frame)
+        with self._uploading:
+            self.size = network_size(frame.shape[:2], self._side)
+            image = self._transfer.up(frame).permute(2, 0, 1)[None]
+            if self.device.type != "cpu":  # the CPU resizes bytes, and faster than floats
+                image = image.float()
+            image = F.interpolate(image, size=self.size, mode="bilinear", antialias=True, align_corners=False)
+            if image.is_floating_point():
+                image = image.round().to(torch.uint8)
+                torch.cuda.current_stream(self.device).synchronize()  # the pinned memory is free again
+        return Small(image[0].permute(1, 2, 0), tuple(frame.shape[:2]))
+
+    @torch.inference_mode()
+    def set_reference(self, frame: "np.ndarray | Small", labels: np.ndarray, mode: str = "replace") -> list[int]:
         """Mark objects in a frame.
 
         Args:
-            frame: ``(H, W, 3) uint8 RGB``.
+            frame: ``(H, W, 3) uint8 RGB``, or the result of :meth:`shrink`.
             labels: ``(H, W)`` integer, 0 = background, id (1 to 65535) elsewhere.
             mode: ``replace`` drops all former objects; ``add`` keeps those whose ids are not in ``labels``.
 
@@ -128,44 +155,62 @@ class Tracker:
         Raises:
             FastganError: with what to do; the running tracks are untouched.
         """
-        check_frame(frame)
-        ids = check_labels(labels, frame.shape[:2])
+        small = self.shrink(frame)
+        ids = check_labels(labels, small.size)
         if mode not in ("replace", "add"):
             raise FastganError(f"mode: '{mode}' is not known; use 'replace' or 'add'")
         with self._lock:
             kept = self._objects.without(ids) if mode == "add" and self._objects else None
-            count = len(ids) + (len(kept.ids) if kept else 0)
-            if count > self.max_objects:
-                raise FastganError(
-                    f"{count} objects are more than the {self.max_objects} allowed; mark fewer, remove some, "
-                    "or raise max_objects"
-                )
-            small = self._small(frame)
-            size = tuple(small.shape[:2])
+            self._check_count(len(ids) + (len(kept.ids) if kept else 0))
+            size = tuple(small.pixels.shape[:2])
             masks = torch.from_numpy(labels.astype(np.int32)).to(self.device)
             masks = torch.stack([masks == i for i in ids])[:, None].float()
             masks = F.interpolate(masks, size=size, mode="bilinear", antialias=True, align_corners=False)
             masks = masks.to(self._network.dtype)
-            reference = self._network.encode_reference(to_image(small, masks.dtype), masks)
+            reference = self._network.encode_reference(to_image(small.pixels, masks.dtype), masks)
             new = Objects.new(ids, reference, masks, self._network.initial_memory(len(ids), size))
             self._objects = kept.resized(size).joined(new) if kept else new
-            self._prepare(small, frame.shape[:2])
+            self._prepare(small)
             self._epoch += 1
         return ids
 
     @torch.inference_mode()
-    def step(self, frame: np.ndarray) -> Tracked:
-        """Find all objects in the next frame, ``(H, W, 3) uint8 RGB``."""
-        check_frame(frame)
+    def step(self, frame: "np.ndarray | Small") -> Tracked:
+        """Find all objects in the next frame, ``(H, W, 3) uint8 RGB`` or the result of :meth:`shrink`."""
+        small = self.shrink(frame)
         with self._lock:
             epoch = self._epoch
-            small = self._small(frame)
             if self._objects is None:
-                self._prepare(small, frame.shape[:2])
-                return Tracked(np.zeros(frame.shape[:2], np.uint8), (), epoch)
-            self._objects, labels, scores, found = self._run(small, self._objects, frame.shape[:2])
+                self._prepare(small)
+                return Tracked(np.zeros(small.size, np.uint8), (), epoch)
+            self._objects, labels, scores, found = self._run(small, self._objects)
             ids = self._objects.ids
         return Tracked(labels, describe(labels, ids, scores, found), epoch)
+
+    def branch(self) -> "Tracker":
+        """A tracker without objects on the same network; the two take turns on the device, step by step."""
+        other = copy.copy(self)
+        other._objects = None
+        return other
+
+    def adopt(self, branch: "Tracker", mode: str, epoch: int) -> list[int]:
+        """Take over the objects of a :meth:`branch` in the state that they are in; ``mode`` as of the reference.
+
+        Raises:
+            FastganError: objects were set, removed or reset since ``epoch``; nothing is taken over then.
+        """
+        with self._lock:
+            if self._epoch != epoch:
+                raise FastganError(
+                    "The objects were changed by another request while this one caught up with the camera, and that "
+                    "one stands; send this one again if it still applies."
+                )
+            new = branch._objects
+            kept = self._objects.without(new.ids) if mode == "add" and self._objects else None
+            self._check_count(len(new.ids) + (len(kept.ids) if kept else 0))
+            self._objects = kept.resized(tuple(new.previous.shape[-2:])).joined(new) if kept else new
+            self._epoch += 1
+        return list(new.ids)
 
     def remove(self, ids) -> list[int]:
         """Forget objects. Raises FastganError, and removes nothing, when an id is not tracked."""
@@ -185,19 +230,16 @@ class Tracker:
             self._objects = None
             self._epoch += 1
 
-    def _small(self, frame: np.ndarray) -> torch.Tensor:
-        """The frame at the network's size on the device, ``(h, w, 3) uint8``."""
-        self.size = network_size(frame.shape[:2], self._side)
-        image = self._transfer.up(frame).permute(2, 0, 1)[None]
-        if self.device.type != "cpu":  # the CPU resizes bytes, and faster than floats
-            image = image.float()
-        image = F.interpolate(image, size=self.size, mode="bilinear", antialias=True, align_corners=False)
-        if image.is_floating_point():
-            image = image.round().to(torch.uint8)
-        return image[0].permute(1, 2, 0)
+    def _check_count(self, count: int) -> None:
+        if count > self.max_objects:
+            raise FastganError(
+                f"{count} objects are more than the {self.max_objects} allowed; mark fewer, remove some, "
+                "or raise max_objects"
+            )
 
-    def _run(self, small: torch.Tensor, objects: Objects, size) -> tuple[Objects, np.ndarray, list[float], list[int]]:
+    def _run(self, frame: Small, objects: Objects) -> tuple[Objects, np.ndarray, list[float], list[int]]:
         """The state after a frame, its label image ``(H, W)``, scores, and the rows that are not lost."""
+        small, size = frame.pixels, frame.size
         objects = objects.resized(tuple(small.shape[:2]))
         wide = max(objects.ids) > 255
         kind = torch.int32 if wide else torch.uint8
@@ -207,23 +249,24 @@ class Tracker:
             return objects, host_labels(masks.numpy(), found, objects.ids, size), scores.tolist(), found
         result = None
         if self._graphs is not None and self._graphs.usable:
-            result = self._graphs(small, objects, self.lost_threshold, tuple(size), kind)
+            result = self._graphs(small, objects, self.lost_threshold, size, kind)
         if result is None:
             objects, masks, scores = advance(self._network, small, objects, self.lost_threshold)
             ids = torch.tensor(objects.ids, dtype=kind, device=self.device)
-            labels = device_labels(masks, objects.lost, ids, tuple(size))
+            labels = device_labels(masks, objects.lost, ids, size)
             result = objects, labels, torch.stack([scores, objects.lost.to(scores.dtype)])
         objects, *results = result
         labels, (scores, lost) = self._transfer.down(*results)
         labels = labels.astype(np.uint16) if wide else labels
         return objects, labels, scores.tolist(), np.flatnonzero(lost == 0).tolist()
 
-    def _prepare(self, small: torch.Tensor, size) -> None:
+    def _prepare(self, frame: Small) -> None:
         """Capture the graphs that the next frame needs, so that it is not slow; the state stays as it is."""
         if self._graphs is None:
             return
         ids = self.ids or (1,)  # where there are none yet, as if one were set
-        wanted = (len(ids), max(ids) > 255, tuple(small.shape), tuple(size))
+        small = frame.pixels
+        wanted = (len(ids), max(ids) > 255, tuple(small.shape), frame.size)
         if wanted == self._prepared:
             return
         objects = self._objects
@@ -231,7 +274,7 @@ class Tracker:
             mask = torch.zeros(1, 1, *small.shape[:2], dtype=self._network.dtype, device=self.device)
             reference = self._network.encode_reference(to_image(small, mask.dtype), mask)
             objects = Objects.new((1,), reference, mask, self._network.initial_memory(1, tuple(small.shape[:2])))
-        self._run(small, objects, size)
+        self._run(frame, objects)
         self._prepared = wanted
 
 

@@ -53,7 +53,7 @@ def test_rows_that_fill_up_a_batch_do_not_touch_the_objects(model):
     """A graph for four objects that runs with three."""
     tracker = Tracker(model, device="cpu", precision="fp32", size=64)
     tracker.set_reference(frame(), labels(1, 2, 3))
-    small = tracker._small(frame(seed=1))
+    small = tracker.shrink(frame(seed=1)).pixels
     with torch.inference_mode():
         state, masks, scores = advance(tracker._network, small, tracker._objects, 0.0)
         padded, more_masks, more_scores = advance(tracker._network, small, filled_up(tracker._objects, 4), 0.0)
