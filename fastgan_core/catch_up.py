@@ -2,10 +2,12 @@
 
 import math
 import time
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fastgan_core.history import SECOND, History
-from fastgan_core.tracker import Tracker
+
+if TYPE_CHECKING:  # as in the history
+    from fastgan_core.tracker import Tracker
 
 YIELD = 0.001  # seconds between two steps in which the thread of the live frames can take its turn
 
@@ -18,7 +20,7 @@ class CaughtUp(NamedTuple):
     stamp: int  # of the last frame run, nanoseconds
 
 
-def catch_up(tracker: Tracker, history: History, stamp: int, budget: float) -> CaughtUp:
+def catch_up(tracker: "Tracker", history: History, stamp: int, budget: float, stop=lambda: False) -> CaughtUp:
     """Step a tracker through all frames kept since ``stamp``, those that arrive meanwhile included.
 
     Frames are left out, evenly, when all of them would take longer than ``budget`` seconds; the last one is
@@ -26,10 +28,11 @@ def catch_up(tracker: Tracker, history: History, stamp: int, budget: float) -> C
 
     Args:
         tracker: with its reference set on the frame of ``stamp`` (nanoseconds).
+        stop: asked before each step; True ends it early.
     """
     begin = time.monotonic()
     cost, run, skipped = 0.0, 0, 0
-    while waiting := history.after(stamp):
+    while not stop() and (waiting := history.after(stamp)):
         left = budget - (time.monotonic() - begin)
         # Those to come until the end of the budget are to be run through as well.
         rate = (len(waiting) - 1) * SECOND / max(waiting[-1].stamp - waiting[0].stamp, 1)

@@ -4,10 +4,12 @@ import bisect
 import itertools
 import statistics
 import threading
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fastgan_core.errors import FastganError
-from fastgan_core.tracker import Small
+
+if TYPE_CHECKING:  # torch takes seconds to import, and the node is to be on the network before
+    from fastgan_core.tracker import Small
 
 SECOND = 1_000_000_000  # nanoseconds
 
@@ -16,7 +18,7 @@ class Kept(NamedTuple):
     """A frame and its stamp in nanoseconds."""
 
     stamp: int
-    small: Small
+    small: "Small"
 
 
 class History:
@@ -33,7 +35,7 @@ class History:
         self._frames: list[Kept] = []
         self._held = 0
 
-    def add(self, stamp: int, small: Small) -> None:
+    def add(self, stamp: int, small: "Small") -> None:
         """Keep the newest frame. A stamp that is not later than the last one begins the history anew.
 
         Time goes back when a bag starts again or a clock is set: what was kept is of another time then. Frames
@@ -59,6 +61,11 @@ class History:
         """The frames that are newer than ``stamp``, oldest first."""
         with self._lock:
             return self._frames[bisect.bisect_right(self._frames, stamp, key=lambda kept: kept.stamp) :]
+
+    def keeps(self, stamp: int) -> bool:
+        """Whether this stamp lies in the time that frames are kept of."""
+        with self._lock:
+            return bool(self._frames) and self._frames[0].stamp <= stamp
 
     def find(self, stamp: int) -> Kept:
         """The frame of this stamp, or the nearest one within half the time between two frames.

@@ -22,6 +22,7 @@ def describe(node) -> DiagnosticStatus:
         problem = f"No image for {silence:.0f} s. {camera.silence()}"
     ids = tracker.ids
     lost = [o.id for o in worker.objects if o.state == "lost" and o.id in ids]
+    kept, span, megabytes = worker.history.extent()
     values |= {
         "image topic": camera.topic,
         "reliability": camera.reliability,
@@ -30,6 +31,10 @@ def describe(node) -> DiagnosticStatus:
         "precision": tracker.precision,
         "network size": " x ".join(str(side) for side in reversed(tracker.size or ())),
         "device memory (MB)": f"{tracker.device_memory() / 1e6:.1f}",
+        "backend": tracker.backend,
+        "frames kept": kept,
+        "frames kept (s)": f"{span:.1f}",
+        "frames kept (MB)": f"{megabytes:.1f}",
         "objects": len(ids),
         "objects lost": len(lost),
         "lost ids": ", ".join(map(str, lost)),

@@ -19,7 +19,12 @@ def load_tracker(settings):
         ) from error
     try:
         tracker = Tracker.from_weights(
-            settings.weights, settings.device, settings.precision, settings.input_size, settings.max_objects
+            settings.weights,
+            settings.device,
+            settings.precision,
+            settings.input_size,
+            settings.max_objects,
+            settings.backend,
         )
     except (OSError, RuntimeError) as error:
         # A driver that does not answer, a device whose memory is full.

@@ -11,6 +11,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 
 from fastgan_core.errors import FastganError
+from fastgan_core.history import History
 from fastgan_ros import diagnostics, parameters
 from fastgan_ros.console import Console
 from fastgan_ros.images import from_compressed, to_rgb
@@ -71,7 +72,8 @@ class TrackerNode(LifecycleNode):
         if self.tracker is None:
             self.tracker = load_tracker(settings)
         convert = to_rgb if settings.image_transport == "raw" else from_compressed
-        worker = Worker(self.tracker, convert, self.outputs, self.tally, self.console, self._now)
+        history = History(settings.history_seconds, settings.history_megabytes)
+        worker = Worker(self.tracker, convert, self.outputs, self.tally, self.console, self._now, history)
         camera = ImageSubscription(
             self, settings.image_transport, settings.reliability, worker.offer, self.console
         )

@@ -23,10 +23,15 @@ class Settings:
     """Values of all parameters; the fields are the table that the node declares from."""
 
     weights: str = _parameter(
-        "", "Checkpoint file (.safetensors); empty: the one that ships with the package."
+        "", "Checkpoint (.safetensors) or file of fastgan export (.onnx); empty: the one that ships with the package."
     )
     device: str = _parameter(
         "auto", "Where the model runs: auto (the GPU if there is one), cpu, cuda or cuda:N."
+    )
+    backend: str = _parameter(
+        "auto",
+        "What runs the model: auto goes by the weights' file (.onnx: onnxruntime, else torch).",
+        choices=("auto", "torch", "onnxruntime", "openvino"),
     )
     precision: str = _parameter("auto", "Arithmetic of the model.", choices=("auto", "fp32", "fp16", "bf16"))
     input_size: int = _parameter(
@@ -62,6 +67,22 @@ class Settings:
     )
     lost_threshold: float = _parameter(
         0.5, "Score in [0, 1] under which an object is reported lost.", low=0.0, high=1.0, when=LIVE
+    )
+    history_seconds: float = _parameter(
+        10.0,
+        "Seconds of frames that are kept for masks that come late; 0 keeps none.",
+        low=0.0,
+        high=600.0,
+    )
+    history_megabytes: int = _parameter(
+        160, "Most memory that kept frames take, in MB; the oldest go first.", low=1, high=8192
+    )
+    catch_up_budget: float = _parameter(
+        2.0,
+        "Seconds in which a late mask is to be brought to the present; frames are skipped to keep to it.",
+        low=0.1,
+        high=60.0,
+        when=LIVE,
     )
     no_image_timeout: float = _parameter(
         3.0,

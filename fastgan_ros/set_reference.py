@@ -1,23 +1,30 @@
-"""Mark objects from a file: ``ros2 run fastgan_ros set_reference --mask mask.png [--image frame.png]``."""
+"""Mark objects from a mask file or by a box, in a terminal or a script.
+
+ros2 run fastgan_ros set_reference --mask mask.png [--image frame.png]
+ros2 run fastgan_ros set_reference --box 120 80 200 160 --id 3 --add
+"""
 
 import argparse
+import re
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import rclpy
+from builtin_interfaces.msg import Time
 from lifecycle_msgs.srv import GetState
 from rclpy.node import Node
 from rclpy.utilities import remove_ros_args
+from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header
 
 from fastgan_core.data.folders import read_image
 from fastgan_core.errors import FastganError
-from fastgan_core.masks import read_mask
-from fastgan_interfaces.srv import SetReferenceMask
+from fastgan_core.masks import MAX_ID, read_mask
+from fastgan_interfaces.srv import SetReferenceBox, SetReferenceMask
 from fastgan_ros.images import to_msg
-from fastgan_ros.services import NO_IMAGE
+from fastgan_ros.references import NO_IMAGE
 
 
 def reference_request(
@@ -25,12 +32,33 @@ def reference_request(
 ) -> SetReferenceMask.Request:
     """The service's request for ``(H, W)`` labels, and the ``(H, W, 3) uint8 RGB`` frame that they belong to.
 
-    Without an image the mask applies to the newest frame of the node.
+    Without an image the mask applies to the frame that the header's stamp names, without a stamp to the newest.
     """
     header = header or Header()
     encoding = "mono8" if labels.dtype == np.uint8 else "mono16"
     request = SetReferenceMask.Request(mask=to_msg(labels, encoding, header))
     request.mode = SetReferenceMask.Request.MODE_ADD if add else SetReferenceMask.Request.MODE_REPLACE
+    if image is not None:
+        request.image = to_msg(image, "rgb8", header)
+    return request
+
+
+def box_request(
+    box: tuple[int, int, int, int],
+    number: int = 0,
+    image: np.ndarray | None = None,
+    add: bool = False,
+    header: Header | None = None,
+) -> SetReferenceBox.Request:
+    """The service's request for a box ``x, y, width, height`` in pixels around object ``number`` (0: a free id).
+
+    Without an image the box applies to the frame that the header's stamp names, without a stamp to the newest.
+    """
+    header = header or Header()
+    x, y, width, height = box
+    request = SetReferenceBox.Request(header=header, id=number)
+    request.box = RegionOfInterest(x_offset=x, y_offset=y, width=width, height=height)
+    request.mode = SetReferenceBox.Request.MODE_ADD if add else SetReferenceBox.Request.MODE_REPLACE
     if image is not None:
         request.image = to_msg(image, "rgb8", header)
     return request
@@ -43,7 +71,10 @@ class Client(Node):
         super().__init__("set_reference")
         self._tracker = tracker.rstrip("/")
         self._state = self.create_client(GetState, f"{self._tracker}/get_state")
-        self._reference = self.create_client(SetReferenceMask, f"{self._tracker}/set_reference_mask")
+        self._references = {
+            SetReferenceMask.Request: self.create_client(SetReferenceMask, f"{self._tracker}/set_reference_mask"),
+            SetReferenceBox.Request: self.create_client(SetReferenceBox, f"{self._tracker}/set_reference_box"),
+        }
 
     def wait_until_active(self, seconds: float) -> None:
         """Return when the tracker runs; FastganError with its state when it does not within ``seconds``."""
@@ -58,14 +89,14 @@ class Client(Node):
             raise FastganError(f"there is no {self._tracker}; is it running, with this name and ROS_DOMAIN_ID?")
         raise FastganError(f"{self._tracker} is {state}; run 'ros2 lifecycle set {self._tracker} activate'")
 
-    def set_reference(self, request: SetReferenceMask.Request, seconds: float) -> str:
+    def set_reference(self, request: SetReferenceMask.Request | SetReferenceBox.Request, seconds: float) -> str:
         """The node's answer; FastganError with its reason when it refuses.
 
         The first image is waited for, ``seconds`` at most: a tracker that has just started has none yet.
         """
         end = time.monotonic() + seconds
         while True:
-            answer = self._call(self._reference, request, seconds=30)
+            answer = self._call(self._references[type(request)], request, seconds=30)
             if answer.success:
                 return answer.message
             if not answer.message.startswith(NO_IMAGE) or time.monotonic() > end:
@@ -80,24 +111,83 @@ class Client(Node):
         return future.result()
 
 
+def stamp(text: str) -> Time:
+    """A stamp from seconds with up to nine decimals, as the node's messages write it."""
+    match = re.fullmatch(r"(\d+)(?:\.(\d{1,9}))?", text)
+    if not match or int(match[1]) >= 2**31:
+        raise argparse.ArgumentTypeError(f"{text!r} is no stamp; write seconds with nine decimals, as 12.050000000")
+    return Time(sec=int(match[1]), nanosec=int((match[2] or "0").ljust(9, "0")))
+
+
+def pixels(text: str) -> int:
+    """A whole number of pixels, 0 or more."""
+    if not text.isascii() or not text.isdigit() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of pixels, 0 or more")
+    return int(text)
+
+
+def object_id(text: str) -> int:
+    """An object's id."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_ID:
+        raise argparse.ArgumentTypeError(f"{text!r} is no id; ids are 1 to {MAX_ID}")
+    return int(text)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    made = argparse.ArgumentParser(
+        prog="set_reference", description="Mark an object for the tracker, by a mask file or by a box around it."
+    )
+    what = made.add_mutually_exclusive_group(required=True)
+    what.add_argument("--mask", type=Path, help="label or binary PNG: 0 = background, id = object")
+    what.add_argument(
+        "--box", type=pixels, nargs=4, metavar=("X", "Y", "W", "H"),
+        help="upper left corner and size in pixels of the camera image; the node finds the outline in it",
+    )  # fmt: skip
+    made.add_argument("--image", type=Path, help="the frame that mask or box belong to; default: the camera's")
+    made.add_argument("--id", type=object_id, help="the object's id; default: as in the mask, or the lowest free one")
+    made.add_argument(
+        "--stamp", type=stamp, metavar="SEC.NANOSEC", default=Time(),
+        help="header stamp of the frame, seconds with nine decimals; default: the newest frame",
+    )  # fmt: skip
+    made.add_argument("--add", action="store_true", help="keep the objects that are tracked already")
+    made.add_argument("--node", default="/fastgan_tracker", help="name of the tracker's node (%(default)s)")
+    made.add_argument("--timeout", type=float, default=60.0, help="seconds to wait for the node (%(default)s)")
+    return made
+
+
+def request_of(options: argparse.Namespace) -> SetReferenceMask.Request | SetReferenceBox.Request:
+    """The request for the command's arguments; FastganError for files that cannot be used."""
+    image = read_image(options.image) if options.image else None
+    header = Header(stamp=options.stamp)
+    if options.box:
+        return box_request(tuple(options.box), options.id or 0, image, options.add, header)
+    # A binary mask stays one: with --add the node gives it the lowest free id.
+    labels = read_mask(options.mask, keep_binary=True)
+    if options.id:
+        labels = _numbered(labels, options.id, options.mask)
+    return reference_request(labels, image, options.add, header)
+
+
+def _numbered(labels: np.ndarray, number: int, path: Path) -> np.ndarray:
+    found = [int(i) for i in np.unique(labels) if i]
+    if len(found) > 1:
+        raise FastganError(f"{path}: has objects {', '.join(map(str, found))}; --id is for a mask of one object")
+    if number == 255:
+        raise FastganError("--id 255: a mask of 0 and 255 alone is taken for black and white; use another id")
+    return (labels > 0).astype(np.uint8 if number < 255 else np.uint16) * number
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Returns 0 when the objects are set, 2 with a sentence when they are not."""
-    parser = argparse.ArgumentParser(prog="set_reference", description=__doc__.split(":")[0] + ".")
-    parser.add_argument("--mask", type=Path, required=True, help="label or binary PNG: 0 = background, id = object")
-    parser.add_argument("--image", type=Path, help="the frame that the mask was drawn on; default: the newest one")
-    parser.add_argument("--add", action="store_true", help="keep the objects that are tracked already")
-    parser.add_argument("--node", default="/fastgan_tracker", help="name of the tracker's node (%(default)s)")
-    parser.add_argument("--timeout", type=float, default=60.0, help="seconds to wait for the node (%(default)s)")
     argv = sys.argv if arguments is None else ["set_reference", *arguments]
-    options = parser.parse_args(remove_ros_args(argv)[1:])
+    options = parser().parse_args(remove_ros_args(argv)[1:])
     rclpy.init(args=argv)
     try:
-        # A binary mask stays one: with --add the node gives it the lowest free id.
-        labels = read_mask(options.mask, keep_binary=True)
-        image = read_image(options.image) if options.image else None
+        request = request_of(options)
         client = Client(options.node)
         client.wait_until_active(options.timeout)
-        print(client.set_reference(reference_request(labels, image, options.add), options.timeout))
+        print(client.set_reference(request, options.timeout))
     except FastganError as error:
         print(f"set_reference: {error}", file=sys.stderr)
         return 2

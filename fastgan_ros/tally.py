@@ -15,7 +15,7 @@ OUTDATED = "outdated"  # computed, but the objects were changed meanwhile
 FAILED = "failed"  # the model raised an exception
 
 # Where a frame's time goes between its stamp and its mask, in this order.
-STAGES = ("transport", "waiting", "conversion", "model", "publishing")
+STAGES = ("transport", "conversion", "waiting", "model", "publishing")
 
 WINDOW = 10.0  # seconds over which ages and stages are summarised
 

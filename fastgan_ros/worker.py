@@ -14,6 +14,8 @@ from fastgan_ros import tally as events
 from fastgan_ros.loading import out_of_memory, release_memory
 from fastgan_ros.slot import Slot
 
+DEACTIVATED = "The node was deactivated meanwhile; activate it, then ask again."
+
 
 class Frame(NamedTuple):
     """A camera image: its header and (H, W, 3) uint8 RGB pixels."""
@@ -23,11 +25,13 @@ class Frame(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """An image message, when it came (time.perf_counter) and how old it was then (seconds; None without a stamp)."""
+    """An image on its way to the model; times in seconds."""
 
-    message: Any
-    at: float
-    age: float | None
+    frame: Frame
+    small: Any  # the frame at the network's size
+    age: float | None  # when the message came; None without a stamp
+    conversion: float
+    ready: float  # time.perf_counter() after conversion
 
 
 class Worker:
@@ -36,10 +40,11 @@ class Worker:
     The model does not wait for the publishing of the frame before, except when that takes longer than the model.
 
     `convert` turns an image message into (H, W, 3) uint8 RGB; `outputs` composes and publishes; `tally`
-    counts; `console` logs; `now` returns the node's time in nanoseconds.
+    counts; `console` logs; `now` returns the node's time in nanoseconds; `history` keeps every frame.
     """
 
-    def __init__(self, tracker, convert, outputs, tally, console, now):
+    def __init__(self, tracker, convert, outputs, tally, console, now, history):
+        self.history = history
         self.tracker = tracker
         self._convert = convert
         self._outputs = outputs
@@ -81,8 +86,18 @@ class Worker:
         self._newest = message
         if self._paused:
             self._tally.count(events.PAUSED)
-        elif self._slot.put(Arrival(message, time.perf_counter(), self._age(message.header.stamp))):
-            self._tally.count(events.DROPPED)
+            return
+        try:
+            arrival = self._arrived(message)
+        except FastganError as error:
+            self._tally.count(events.UNUSABLE)
+            self._console.warn("unusable image", f"An image was left out. {error}")
+        except Exception as error:
+            self._tally.count(events.FAILED)
+            self._report(error)
+        else:
+            if arrival is None or self._slot.put(arrival):
+                self._tally.count(events.DROPPED)
 
     @property
     def paused(self) -> bool:
@@ -103,10 +118,29 @@ class Worker:
         """
         with self._gate:
             if self._stopped:
-                raise FastganError("The node was deactivated meanwhile; activate it, then ask again.")
+                raise FastganError(DEACTIVATED)
             result = change(self.tracker)
             self.warning = ""
             return result
+
+    @property
+    def stopped(self) -> bool:
+        """Whether stop() was called."""
+        return self._stopped
+
+    def shrink(self, rgb: np.ndarray):
+        """Return a frame at the network's size, as the tracker and the history take it."""
+        tracker = self.tracker
+        if tracker is None:
+            raise FastganError(DEACTIVATED)
+        return tracker.shrink(rgb)
+
+    def branch(self):
+        """Return the tracker, a branch of it for objects that come late, and the epoch that they part at."""
+        with self._gate:
+            if self._stopped:
+                raise FastganError(DEACTIVATED)
+            return self.tracker, self.tracker.branch(), self.tracker.epoch
 
     def newest(self) -> Frame | None:
         """Return the newest image that arrived, or the last good one if that one is unusable; None if none.
@@ -124,14 +158,28 @@ class Worker:
                 raise
             return good
 
+    def _arrived(self, message) -> Arrival | None:
+        """Convert an image and keep it; None when the worker was stopped meanwhile.
+
+        In the thread that receives: it goes on while the model runs, and frames that the model will not see are
+        kept too, for a mask that was drawn on one of them.
+        """
+        begin, stamp = time.perf_counter(), message.header.stamp
+        age = self._age(stamp)
+        frame = self._good = Frame(message.header, self._convert(message))
+        tracker = self.tracker
+        if tracker is None:
+            return None
+        small = tracker.shrink(frame.rgb)
+        self.history.add(stamp.sec * 1_000_000_000 + stamp.nanosec, small)
+        ready = time.perf_counter()
+        return Arrival(frame, small, age, ready - begin, ready)
+
     def _run(self) -> None:
         while (arrival := self._slot.take()) is not None:
             exhausted = False
             try:
                 self._process(arrival)
-            except FastganError as error:
-                self._tally.count(events.UNUSABLE)
-                self._console.warn("unusable image", f"An image was left out. {error}")
             except Exception as error:
                 self._tally.count(events.FAILED)
                 exhausted = out_of_memory(error)
@@ -143,20 +191,17 @@ class Worker:
 
     def _process(self, arrival: Arrival) -> None:
         taken = time.perf_counter()
-        frame = Frame(arrival.message.header, self._convert(arrival.message))
-        self._good = frame
-        converted = time.perf_counter()
-        tracked = self.tracker.step(frame.rgb)
+        tracked = self.tracker.step(arrival.small)
         stages = {
-            "waiting": taken - arrival.at,
-            "conversion": converted - taken,
-            "model": time.perf_counter() - converted,
+            "conversion": arrival.conversion,
+            "waiting": taken - arrival.ready,
+            "model": time.perf_counter() - taken,
         }
         if arrival.age is not None:
             stages["transport"] = arrival.age
         if self._publishing is not None:
             self._publishing.result()
-        self._publishing = self._publisher.submit(self._publish, frame, tracked, stages)
+        self._publishing = self._publisher.submit(self._publish, arrival.frame, tracked, stages)
 
     def _publish(self, frame: Frame, tracked, stages: dict[str, float]) -> None:
         begin = time.perf_counter()

@@ -11,9 +11,10 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
 pytest.importorskip("fastgan_interfaces", reason="needs fastgan_interfaces, built by pip or colcon")
 
-from harness import labels, picture
+from harness import labels, picture, wait_for
 
 from fastgan_core.masks import write_mask
+from fastgan_ros.set_reference import main, stamp
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,6 +63,39 @@ def test_the_first_image_is_waited_for(rig, files):
     assert tracker.tracker.ids == (4, 9)
 
 
+def test_a_box_and_an_id(rig, files):
+    tracker = rig.tracker()
+    box = ["--box", 12, 8, 24, 20, "--image", files / "frame.png"]
+    done = set_reference(rig, *box, "--id", 7)
+    assert done.returncode == 0, done.stderr
+    assert "object 7" in done.stdout and tracker.tracker.ids == (7,)
+    assert set_reference(rig, *box, "--add").returncode == 0
+    assert tracker.tracker.ids == (7, 1)
+    done = set_reference(rig, "--mask", files / "other.png", "--image", files / "frame.png", "--id", 3, "--add")
+    assert done.returncode == 0, done.stderr
+    assert tracker.tracker.ids == (7, 1, 3)
+    done = set_reference(rig, "--box", 500, 8, 24, 20, "--image", files / "frame.png")
+    assert done.returncode == 2 and "outside of the image of 64x48" in done.stderr
+    assert tracker.tracker.ids == (7, 1, 3)
+
+
+def test_a_stamp_names_the_frame(rig, files):
+    tracker, camera = rig.tracker(), rig.camera()
+    rig.ready(tracker, camera)
+    stamp = camera.send()
+    wait_for(lambda: tracker.tally["published"] == 1, "the image")
+    seconds = f"{stamp // 10**9}.{stamp % 10**9:09d}"
+    for what in (["--box", 12, 8, 24, 20], ["--mask", files / "other.png"]):
+        done = set_reference(rig, *what, "--stamp", seconds)
+        assert done.returncode == 0, done.stderr
+        assert "names the frame" not in done.stdout, "the stamp must arrive as it was given, to the nanosecond"
+
+
+def test_stamps_are_exact():
+    assert (stamp("1700000000.050000001").sec, stamp("1700000000.050000001").nanosec) == (1700000000, 50000001)
+    assert stamp("12.5").nanosec == 500000000 and stamp("12").nanosec == 0
+
+
 def test_the_nodes_refusal_is_passed_on(rig, files):
     tracker = rig.tracker()
     done = set_reference(rig, "--mask", files / "mask.png", "--timeout", 3)  # no image has arrived
@@ -83,6 +117,29 @@ def test_what_cannot_be_done_is_said_in_a_sentence(rig, files, arguments, words)
     assert done.returncode == 2
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--mask", "{}/mask.png", "--id", "3"], "has objects 4, 9"),
+        (["--mask", "{}/other.png", "--id", "255"], "another id"),
+        (["--mask", "{}/mask.png", "--box", "1", "2", "30", "40"], "not allowed with"),
+        (["--image", "{}/frame.png"], "one of the arguments --mask --box is required"),
+        (["--box", "1", "2", "30"], "expected 4 arguments"),
+        (["--box", "-1", "2", "30", "20"], "--box"),
+        (["--box", "1.5", "2", "30", "20"], "'1.5' is not a whole number of pixels"),
+        (["--box", "1", "2", "30", "20", "--id", "0"], "ids are 1 to 65535"),
+        (["--box", "1", "2", "30", "20", "--stamp", "now"], "seconds with nine decimals"),
+    ],
+)
+def test_arguments_that_cannot_be_used_are_said_in_a_sentence(files, capsys, arguments, words):
+    try:  # without a node: none of these gets that far
+        code = main([a.format(files) for a in arguments])
+    except SystemExit as end:  # argparse's
+        code = end.code
+    assert code == 2
+    assert words in capsys.readouterr().err
 
 
 def test_a_node_that_is_not_active_is_named_with_the_fix(rig, files):

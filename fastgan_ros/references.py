@@ -1,0 +1,169 @@
+"""Setting objects: which frame a mask or a box belongs to, and from that frame to the present."""
+
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from builtin_interfaces.msg import Duration, Time
+from std_msgs.msg import Header
+
+from fastgan_core.catch_up import CaughtUp, catch_up
+from fastgan_core.errors import FastganError
+from fastgan_core.history import SECOND, seconds
+from fastgan_core.masks import binary_to_one
+from fastgan_interfaces.srv import SetReferenceMask
+from fastgan_ros.images import to_labels, to_msg, to_rgb
+
+NO_IMAGE = "No image has arrived yet"
+MODES = {SetReferenceMask.Request.MODE_REPLACE: "replace", SetReferenceMask.Request.MODE_ADD: "add"}
+
+
+class Start(NamedTuple):
+    """The frame that objects are marked in."""
+
+    stamp: int  # nanoseconds; 0: it has none
+    small: Any  # as the tracker takes it
+    picture: np.ndarray  # RGB as large as there is: the camera's image, or a kept frame at the network's size
+    source: str  # "attached", "newest" or "kept"
+
+
+class References:
+    """Sets the objects of a request on the frame that it names and brings them to the present.
+
+    `settings` returns the current parameters, `topic` is that of the images.
+    """
+
+    def __init__(self, settings, topic: str):
+        self._settings = settings
+        self._topic = topic
+
+    def by_mask(self, worker, request, response) -> str:
+        """Handle a SetReferenceMask; returns the message of its answer."""
+        _check_mode(request)
+        labels = to_labels(request.mask)
+        start = self._start(worker, request, request.mask.header.stamp)
+        response.ids, message = self._set(
+            worker, start, lambda tracker: self._ids(labels, tracker, request.mode), request.mode, response
+        )
+        return message + self._remark(start, request.mask.header.stamp)
+
+    def by_box(self, worker, request, response) -> str:
+        """Handle a SetReferenceBox; returns the message of its answer."""
+        _check_mode(request)
+        start = self._start(worker, request, request.header.stamp)
+        # Takes a tenth of a second: before the tracker is held, so that masks go on being published.
+        found = _outline(start, request.box)
+
+        def labels(tracker):
+            free = 1 if request.mode == request.MODE_REPLACE else _lowest_free(tracker)
+            self._check_id(request.id or free)
+            return found.astype(np.uint16) * (request.id or free)
+
+        (number,), message = self._set(worker, start, labels, request.mode, response)
+        kind, encoding = (np.uint16, "mono16") if number > 255 else (np.uint8, "mono8")
+        header = Header(stamp=response.stamp, frame_id=request.header.frame_id)
+        response.mask = to_msg(found.astype(kind) * kind(number), encoding, header)
+        response.id = number
+        return f"{message} Its outline has {found.sum()} pixels." + self._remark(start, request.header.stamp)
+
+    def _start(self, worker, request, drawn_on: Time) -> Start:
+        """The frame that came with the request, else the one that its stamp names, else the newest."""
+        if request.image.data or request.image.width or request.image.height:
+            picture = to_rgb(request.image)
+            return Start(_nanoseconds(request.image.header.stamp), worker.shrink(picture), picture, "attached")
+        if _nanoseconds(drawn_on) and worker.history.extent()[0]:
+            kept = worker.history.find(_nanoseconds(drawn_on))
+            return Start(kept.stamp, kept.small, kept.small.pixels.cpu().numpy(), "kept")
+        frame = worker.newest()
+        if frame is None:
+            raise FastganError(
+                f"{NO_IMAGE} on {self._topic}: start the camera, or attach the image that the reference belongs to."
+            )
+        return Start(_nanoseconds(frame.header.stamp), worker.shrink(frame.rgb), frame.rgb, "newest")
+
+    def _set(self, worker, start: Start, labels, mode: int, response) -> tuple[list[int], str]:
+        """Set labels(tracker) on a frame, run through the kept frames after it, and fill in the answer."""
+        late = worker.history.after(start.stamp) if worker.history.keeps(start.stamp) else []
+        if not late:
+            ids = worker.edit(lambda tracker: tracker.set_reference(start.small, labels(tracker), MODES[mode]))
+            done, delay = CaughtUp(0, 0, start.stamp), 0
+        else:
+            delay = late[-1].stamp - start.stamp
+            tracker, branch, epoch = worker.branch()
+            branch.set_reference(start.small, labels(tracker))
+
+            def overtaken() -> bool:
+                return worker.stopped or tracker.epoch != epoch
+
+            budget = self._settings().catch_up_budget
+            done = catch_up(branch, worker.history, start.stamp, budget, overtaken)
+            # Until here the former objects were followed on; from here on there are the new ones, in the present.
+            ids = worker.edit(lambda tracker: tracker.adopt(branch, MODES[mode], epoch))
+        response.stamp = Time(sec=start.stamp // SECOND, nanosec=start.stamp % SECOND)
+        response.delay = Duration(sec=delay // SECOND, nanosec=delay % SECOND)
+        response.frames_run, response.frames_skipped = done.run, done.skipped
+        where = f"the frame of {seconds(start.stamp)} s" if start.source == "kept" else f"the {start.source} frame"
+        message = f"Set {named(ids)} on {where}."
+        if late:
+            message += f" It was {delay / SECOND:.2f} s old: {done.run} frames since then were run through"
+            message += f", {done.skipped} left out." if done.skipped else "."
+        if worker.paused:
+            message += " The node is paused; tracking starts when ~/set_paused is called with false."
+        return list(ids), message
+
+    def _remark(self, start: Start, drawn_on: Time) -> str:
+        if start.source != "newest" or _nanoseconds(drawn_on) in (0, start.stamp):
+            return ""
+        return (
+            f" The request names the frame of {seconds(_nanoseconds(drawn_on))} s, but no frames are kept (parameter "
+            "history_seconds, images without stamps): attach the image that it belongs to if the scene moves."
+        )
+
+    def _ids(self, labels, tracker, mode):
+        """Ids as the tracker takes them: a mask of 0 and 255 alone is one object with the lowest free id."""
+        one = binary_to_one(labels)
+        if one is not labels and mode == SetReferenceMask.Request.MODE_ADD:
+            one = one.astype(np.uint16) * _lowest_free(tracker)
+        self._check_id(int(one.max(initial=0)))
+        return one
+
+    def _check_id(self, largest: int) -> None:
+        if largest > 255 and self._settings().mask_encoding == "mono8":
+            raise FastganError(
+                f"Id {largest} cannot be shown by ~/mask as mono8: use ids up to 255, or start the node with the "
+                "parameter mask_encoding set to mono16."
+            )
+
+
+def named(ids) -> str:
+    """Ids in words."""
+    ids = list(ids)
+    if not ids:
+        return "no objects"
+    return f"object {ids[0]}" if len(ids) == 1 else f"{len(ids)} objects (ids {', '.join(map(str, ids))})"
+
+
+def _outline(start: Start, box) -> np.ndarray:
+    """The object in a box of the camera's image, ``(H, W) bool`` at the camera's size."""
+    from fastgan_core.outline import outline  # imports torch, which takes seconds
+
+    (height, width), (rows, columns) = start.small.size, start.picture.shape[:2]
+    across, down = columns / width, rows / height
+    scaled = (box.x_offset * across, box.y_offset * down, box.width * across, box.height * down)
+    found = outline(start.picture, scaled)
+    if found.shape != (height, width):
+        found = cv2.resize(found.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_LINEAR) > 127
+    return found
+
+
+def _check_mode(request) -> None:
+    if request.mode not in MODES:
+        raise FastganError(f"Mode {request.mode} is unknown: use 0 (replace all objects) or 1 (add).")
+
+
+def _lowest_free(tracker) -> int:
+    return next(number for number in range(1, 65536) if number not in tracker.ids)
+
+
+def _nanoseconds(stamp) -> int:
+    return stamp.sec * SECOND + stamp.nanosec
