@@ -8,11 +8,14 @@ The results are those of cv_bridge: its table of conversions and its scaling of 
 Every function raises `FastganError` for a message that cannot be used; the text says what to do about it.
 """
 
+import io
 import sys
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
 
 from fastgan_core.errors import FastganError
 
@@ -62,6 +65,9 @@ _LAYOUTS = {
 
 ENCODINGS = tuple(_LAYOUTS)
 """Encodings that `to_rgb` takes on every machine."""
+
+MAX_PIXELS = 1 << 26
+"""Larger images are refused, 67 megapixels (8192 x 8192): a small PNG can unfold to many gigabytes."""
 
 _LABELS = ("mono8", "mono16", "8UC1", "16UC1")
 _WRITABLE = {"mono8": (np.uint8, 2), "mono16": (np.uint16, 2), "rgb8": (np.uint8, 3), "bgr8": (np.uint8, 3)}
@@ -121,6 +127,7 @@ def from_compressed(msg: Any) -> np.ndarray:
             "its end; this frame is lost. If it happens often, the link to the camera drops data: lower its "
             "rate, size or JPEG quality."
         )
+    _check_size(*_announced_size(msg.format, data), "compressed image")
     try:
         # The camera's pixel grid counts, also for a mask that was drawn on it: no turning by EXIF.
         flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
@@ -128,10 +135,7 @@ def from_compressed(msg: Any) -> np.ndarray:
     except cv2.error:
         bgr = None
     if bgr is None:
-        raise FastganError(
-            f"The compressed image ({msg.format or 'no format given'}, {len(data)} bytes) cannot be decoded; "
-            "publish JPEG or PNG."
-        )
+        raise _undecodable(msg.format, data)
     # image_transport writes "rgb8; jpeg compressed bgr8"; "compressed rgb8" means that red and blue went into
     # the encoder exchanged and come out so.
     if "compressed rgb" in msg.format:
@@ -188,6 +192,7 @@ def _view(msg: Any, layout: _Layout, what: str) -> np.ndarray:
             "due; it was cut off or filled in wrongly by its publisher: send all rows, or correct height and "
             "step."
         )
+    _check_size(width, height, what)
     order = ">" if msg.is_bigendian else "<"
     pixels = np.ndarray(
         (rows, width, layout.channels),
@@ -198,6 +203,30 @@ def _view(msg: Any, layout: _Layout, what: str) -> np.ndarray:
     if size > 1:
         pixels = pixels.astype(layout.depth)  # swaps bytes if need be, and aligns rows of an odd step
     return pixels[..., 0] if layout.channels == 1 else pixels
+
+
+def _check_size(width: int, height: int, what: str) -> None:
+    if width * height > MAX_PIXELS:
+        raise FastganError(
+            f"The {what} has {width} x {height} pixels, more than the {MAX_PIXELS} that are taken; publish it smaller."
+        )
+
+
+def _announced_size(name: str, data: bytes) -> tuple[int, int]:
+    """Width and height as the header of a JPEG or PNG says, before anything is decoded."""
+    # Pillow reads no more than the header here; its open() would add a limit and warnings of its own.
+    reader = JpegImageFile if data.startswith(b"\xff\xd8") else PngImageFile
+    try:
+        with reader(io.BytesIO(data)) as picture:
+            return picture.size
+    except (OSError, SyntaxError, ValueError) as error:
+        raise _undecodable(name, data) from error
+
+
+def _undecodable(name: str, data: bytes) -> FastganError:
+    return FastganError(
+        f"The compressed image ({name or 'no format given'}, {len(data)} bytes) cannot be decoded; publish JPEG or PNG."
+    )
 
 
 def _complete(data: bytes) -> bool:

@@ -11,7 +11,10 @@ def network_size(size: tuple[int, int], side: int) -> tuple[int, int]:
     """``(h, w)``, multiples of 32 with about the frame's aspect and the area of a square of ``side``."""
     height, width = size
     ratio = (height / width) ** 0.5
-    return tuple(max(STRIDE, round(side * factor / STRIDE) * STRIDE) for factor in (ratio, 1 / ratio))
+    # The short side cannot go under 32, so without a limit a line of a million pixels would become a huge input.
+    longest = max(STRIDE, side * side // STRIDE // STRIDE * STRIDE)
+    sides = (round(side * factor / STRIDE) * STRIDE for factor in (ratio, 1 / ratio))
+    return tuple(min(max(STRIDE, length), longest) for length in sides)
 
 
 def check_frame(frame: np.ndarray) -> None:

@@ -17,7 +17,7 @@ def describe(node) -> DiagnosticStatus:
         level = ERROR if node.trouble else OK if node.state == "inactive" else WARN
         return status(node, level, why_not_active(node), values)
     silence = node.tally.silence()
-    problem = worker.warning or camera.problem()
+    problem = worker.warning or camera.problem() or clock_problem(node.get_clock())
     if silence > node.settings.no_image_timeout:
         problem = f"No image for {silence:.0f} s. {camera.silence()}"
     ids = tracker.ids
@@ -41,6 +41,16 @@ def describe(node) -> DiagnosticStatus:
     }
     level, message = judge(report, problem, worker.paused, ids, lost)
     return status(node, level, message, values)
+
+
+def clock_problem(clock) -> str | None:
+    """Return a sentence when the node waits for simulated time and none comes."""
+    if not clock.ros_time_is_active or clock.now().nanoseconds:
+        return None
+    return (
+        "use_sim_time is set, but no time arrives on /clock: play the bag with --clock, start the simulator, or "
+        "set use_sim_time to false."
+    )
 
 
 def status(node, level: bytes, message: str, values: dict) -> DiagnosticStatus:

@@ -5,6 +5,9 @@ from typing import NamedTuple
 TYPES = {"raw": "sensor_msgs/msg/Image", "compressed": "sensor_msgs/msg/CompressedImage"}
 
 
+UNNAMED = "Some node"  # the middleware finds a publisher before it learns the name of its node
+
+
 class Endpoint(NamedTuple):
     """A publisher as the graph shows it."""
 
@@ -48,6 +51,20 @@ def wrong_type(topic: str, transport: str, publishers: list[Endpoint]) -> str | 
     if TYPES[other] in others:
         return f"{sentence}: set the parameter image_transport to {other}."
     return f"{sentence}: point the topic 'image' at a camera image."
+
+
+def several(topic: str, publishers: list[Endpoint]) -> str | None:
+    """Return a sentence when nodes of different names publish the topic.
+
+    A camera that was killed and started again is in the graph twice for a while, under one name.
+    """
+    names = sorted({p.node for p in publishers} - {UNNAMED})
+    if len(names) < 2:
+        return None
+    return (
+        f"{_listed(names)} publish {topic}, and the node takes their frames for one video: stop all but one, or "
+        "start with --ros-args -r image:= and a topic that one camera has for itself."
+    )
 
 
 def silence(

@@ -65,7 +65,7 @@ class ImageSubscription:
             self._console.warn("image publisher", problem)
 
     def problem(self) -> str | None:
-        """Return a sentence when some publisher of the topic cannot be heard."""
+        """Return a sentence when some publisher of the topic cannot be heard, or several are."""
         return self._problem(self.publishers())
 
     def silence(self) -> str:
@@ -87,8 +87,10 @@ class ImageSubscription:
         ]
 
     def _problem(self, publishers) -> str | None:
-        return explain.wrong_type(self.topic, self._transport, publishers) or explain.mismatch(
-            self.topic, self.reliability, publishers
+        return (
+            explain.wrong_type(self.topic, self._transport, publishers)
+            or explain.mismatch(self.topic, self.reliability, publishers)
+            or explain.several(self.topic, publishers)
         )
 
     def _topic(self) -> str:
@@ -135,7 +137,6 @@ class ImageSubscription:
 
 
 def _full_name(endpoint) -> str:
-    # The middleware finds a publisher before it learns the name of its node.
     if "UNKNOWN" in endpoint.node_name:
-        return "Some node"
+        return explain.UNNAMED
     return f"{endpoint.node_namespace.rstrip('/')}/{endpoint.node_name}"

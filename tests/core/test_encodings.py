@@ -3,6 +3,9 @@
 The messages are those of the bag reader, which needs no ROS; tests/test_encodings.py has rclpy's.
 """
 
+import struct
+import zlib
+
 import cv2
 import numpy as np
 import pytest
@@ -234,6 +237,35 @@ def test_bytes_that_are_no_picture_are_refused(data):
     msg = CompressedImage(header=HEADER, format="jpeg", data=np.frombuffer(data, np.uint8))
     with pytest.raises(FastganError, match="cannot be decoded; publish JPEG or PNG"):
         encodings.from_compressed(msg)
+
+
+def png_of(width, height):
+    """A black PNG of one bit a pixel: some thousand bytes, whatever its size."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    packer = zlib.compressobj()
+    rows = b"".join(packer.compress(bytes(1 + (width + 7) // 8)) for _ in range(height)) + packer.flush()
+    head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def png(data):
+    return CompressedImage(header=HEADER, format="png", data=np.frombuffer(data, np.uint8))
+
+
+def test_a_small_file_that_unfolds_to_gigabytes_is_refused_before_it_does():
+    assert encodings.from_compressed(png(png_of(300, 200))).shape == (200, 300, 3)
+    bomb = png_of(16000, 16000)
+    assert len(bomb) < 300_000
+    resource = pytest.importorskip("resource", reason="peak memory is known on Unix only")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(FastganError, match="16000 x 16000 pixels"):
+        encodings.from_compressed(png(bomb))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
+    raw = message("mono8", 8193, 8192, bytes(8193 * 8192))
+    with pytest.raises(FastganError, match="publish it smaller"):
+        encodings.to_rgb(raw)
 
 
 def test_compressed_depth_is_named(picture):

@@ -146,6 +146,8 @@ def test_any_size_and_a_change_of_size_on_the_way(tracker, size):
 def test_network_size_has_the_aspect_and_the_area():
     assert network_size((512, 512), 512) == (512, 512)
     assert network_size((480, 640), 256) == (224, 288)
+    assert network_size((1, 1_000_000), 256) == (32, 2048)  # no longer than the area allows
+    assert network_size((1_000_000, 1), 32) == (32, 32)
     height, width = network_size((480, 854), 512)
     assert height % 32 == width % 32 == 0
     assert height * width == pytest.approx(512 * 512, rel=0.1)

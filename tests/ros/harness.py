@@ -151,8 +151,9 @@ class Rig:
     Each tracker has a ROS context of its own: contexts of one process meet on the network only, as processes do.
     """
 
-    def __init__(self, weights: str, namespace: str = ""):
+    def __init__(self, weights: str, namespace: str = "", name: str = "tester"):
         self.weights = weights
+        self.name = name
         self.namespace = namespace or f"/rig{os.getpid()}_{next(_numbers)}"
         self._trackers: list[Tracker] = []
         self._clients: dict = {}
@@ -161,7 +162,7 @@ class Rig:
     def __enter__(self):
         self.context = rclpy.Context()
         rclpy.init(context=self.context)
-        self.node = Node("tester", context=self.context, namespace=self.namespace)
+        self.node = Node(self.name, context=self.context, namespace=self.namespace)
         self._stop = threading.Event()
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self.node)

@@ -1,16 +1,28 @@
 """What goes wrong on a robot, done to the real node: it says so, and goes on."""
 
+import itertools
+import threading
+
 import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
 pytest.importorskip("fastgan_interfaces", reason="needs fastgan_interfaces, built by pip or colcon")
 
+import rclpy
 import torch
-from harness import labels, nanoseconds, picture, wait_for
+from builtin_interfaces.msg import Time
+from harness import Rig, labels, nanoseconds, picture, wait_for
+from rclpy.parameter import Parameter
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
 
 from fastgan_core.model import FaSTGAN
 from fastgan_interfaces.msg import TrackedObjects
 from fastgan_ros import tally as events
+from fastgan_ros.images import to_msg
+from fastgan_ros.node import TrackerNode
+from fastgan_ros.process import PatientExecutor, spin
 
 
 @pytest.fixture
@@ -88,3 +100,119 @@ def test_the_last_object_is_kept_for_when_there_is_memory_again(rig, memory, cap
     camera.send()
     wait_for(lambda: objects, "the object to be tracked again")
     assert [o.id for o in objects[0].objects] == [7]
+
+
+def test_the_resolution_may_change_with_every_frame_while_requests_come(rig):
+    tracker = rig.tracker()
+    sizes = {}
+    camera = rig.camera()
+    masks = rig.collect(Image, "fastgan_tracker/mask")
+    rig.ready(tracker, camera, tracker.outputs.mask)
+    shapes = itertools.cycle([(48, 64), (64, 48), (96, 40), (31, 97), (60, 80)])
+
+    def send():
+        camera.rgb = picture(*next(shapes))
+        message = camera.message()
+        sizes[nanoseconds(message.header.stamp)] = (message.height, message.width)
+        camera.send(message)
+
+    timer = rig.node.create_timer(0.005, send)
+    for n in range(1, 9):
+        height, width = 40 + 7 * n, 90 - 5 * n
+        assert rig.set_reference(labels(height, width, ids=(n,)), picture(height, width), mode=n % 2).success
+        assert not rig.set_reference(labels(10, 10), picture(height, width)).success
+        count = len(masks)
+        wait_for(lambda count=count: len(masks) > count, "a mask in between")
+    rig.node.destroy_timer(timer)
+    assert all((m.height, m.width) == sizes[nanoseconds(m.header.stamp)] for m in masks)
+    assert len({(m.height, m.width) for m in masks}) > 1
+    assert tracker.tally[events.FAILED] == tracker.tally[events.UNUSABLE] == 0
+    assert tracker.tracker.ids == (8,)
+
+
+def test_simulated_time_and_a_bag_that_starts_again(rig):
+    tracker = rig.tracker(use_sim_time=True, no_image_timeout=0.3)
+    clock = rig.node.create_publisher(Clock, "/clock", 10)
+    objects = rig.collect(TrackedObjects, "fastgan_tracker/objects")
+    camera = rig.camera()
+    rig.ready(tracker, camera, tracker.outputs.objects)
+
+    def play(seconds):
+        stamp = Time(sec=seconds, nanosec=500)
+        wait_for(lambda: clock.get_subscription_count() >= 1, "the node to listen to the clock")
+        clock.publish(Clock(clock=stamp))
+        wait_for(lambda: tracker.get_clock().now().nanoseconds == nanoseconds(stamp), "the time to arrive")
+        count = len(objects)
+        camera.send(to_msg(camera.rgb, "rgb8", Header(stamp=stamp)))
+        wait_for(lambda: len(objects) > count, "a result")
+        assert nanoseconds(objects[-1].header.stamp) == nanoseconds(stamp)
+
+    camera.send(to_msg(camera.rgb, "rgb8", Header(stamp=Time(sec=100))))
+    wait_for(lambda: objects, "a result before the first time")
+    camera.stream()
+    status = rig.diagnostics(tracker, lambda s: "/clock" in s.message)
+    assert status.level == status.WARN and "--clock" in status.message
+    camera.stop()
+    play(100)
+    assert rig.set_reference(labels(ids=(4,)), picture()).success
+    for seconds in (101, 102, 103, 100, 101, 5000, 102):  # the bag starts again, then somebody seeks in it
+        play(seconds)
+        assert [o.id for o in objects[-1].objects] == [4]
+    assert rig.diagnostics(tracker, lambda s: "No image" in s.message)  # by steady time: the bag's stands still
+    assert rig.set_reference(labels(ids=(5,)), mode=1).success  # on the newest frame, of a time gone by
+
+
+def test_stamps_of_another_clock_are_pointed_out_and_do_no_harm(rig):
+    tracker = rig.tracker()
+    objects = rig.collect(TrackedObjects, "fastgan_tracker/objects")
+    camera = rig.camera()
+    rig.ready(tracker, camera, tracker.outputs.objects)
+    assert rig.set_reference(labels(), picture()).success
+    now = rig.node.get_clock().now().nanoseconds // 10**9
+    for n, stamp in enumerate((Time(sec=now + 3600), Time(sec=now - 3600), Time(), Time(sec=-5), Time(sec=now + 3600))):
+        camera.send(to_msg(camera.rgb, "rgb8", Header(stamp=stamp)))
+        wait_for(lambda n=n: len(objects) == n + 1, "a result")
+        assert objects[-1].header.stamp == stamp and len(objects[-1].objects) == 1
+    status = rig.diagnostics(tracker, lambda s: "clock" in s.message)
+    assert status.level == status.WARN and "synchronise" in status.message
+
+
+def test_two_nodes_in_one_process(rig):
+    """Under one context and one executor, as a container of components has them."""
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    settings = {"weights": rig.weights, "device": "cpu", "input_size": 64, "diagnostics_period": 0.1}
+    overrides = [Parameter(name, value=value) for name, value in settings.items()]
+    spaces = [f"{rig.namespace}/{side}" for side in ("left", "right")]
+    nodes = [TrackerNode(context=context, namespace=space, parameter_overrides=overrides) for space in spaces]
+    executor, stop = PatientExecutor(rig.node.get_logger(), context=context), threading.Event()
+    for node in nodes:
+        executor.add_node(node)
+    thread = threading.Thread(target=spin, args=(executor, stop))
+    thread.start()
+    try:
+        with Rig(rig.weights, spaces[0]) as left, Rig(rig.weights, spaces[1]) as right:
+            seen = []
+            for side, node, number in ((left, nodes[0], 1), (right, nodes[1], 2)):
+                wait_for(lambda node=node: node.state == "active", "the node to start")
+                side.camera().stream()
+                seen.append(side.collect(TrackedObjects, "fastgan_tracker/objects"))
+                assert side.set_reference(labels(ids=(number,)), picture()).success
+            for found, number in zip(seen, (1, 2), strict=True):
+                wait_for(lambda f=found, n=number: f and [o.id for o in f[-1].objects] == [n], "its own object")
+            assert left.transition("deactivate") and left.transition("cleanup")
+            count = len(seen[1])
+            wait_for(lambda: len(seen[1]) > count + 3, "the other node to go on")
+            assert [o.id for o in seen[1][-1].objects] == [2]
+            assert left.transition("configure") and left.transition("activate")
+            count = len(seen[0])
+            wait_for(lambda: len(seen[0]) > count, "the node to run again")
+    finally:
+        stop.set()
+        executor.interrupt()
+        thread.join()
+        executor.finish()
+        for node in nodes:
+            node.close()
+            node.destroy_node()
+        rclpy.shutdown(context=context)

@@ -96,6 +96,31 @@ def test_a_topic_of_the_other_type_is_named(rig):
     assert "CompressedImage" in status.message and "compressed" in status.message
 
 
+def test_two_cameras_on_one_topic_are_named(rig):
+    tracker = rig.tracker()
+    with Rig(rig.weights, rig.namespace, "other_camera") as elsewhere:
+        for each in (rig, elsewhere):
+            each.camera().stream()
+        status = rig.diagnostics(tracker, lambda s: "for one video" in s.message)
+        assert status.level == status.WARN
+        assert f"{rig.namespace}/other_camera and {rig.namespace}/tester publish" in status.message
+    rig.diagnostics(tracker, lambda s: "for one video" not in s.message)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["/cam"], None),
+        (["/cam", "/cam"], None),
+        (["/cam", explain.UNNAMED], None),
+        (["/cam", "/front"], "/cam and /front publish /image"),
+    ],
+)
+def test_several_publishers_are_told_from_one_that_restarted(names, words):
+    said = explain.several("/image", [Endpoint(name, RAW, True) for name in names])
+    assert words in said if words else said is None
+
+
 RAW, JPEG = explain.TYPES["raw"], explain.TYPES["compressed"]
 
 
