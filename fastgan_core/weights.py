@@ -82,7 +82,7 @@ def load_weights(path: str | Path = "") -> tuple[FaSTGAN, WeightsInfo]:
         )
     except FastganError:
         raise
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, ValueError, RecursionError) as error:
         raise FastganError(
             f"weights: {path} is damaged or not safetensors ({error}); copy it again or train anew"
         ) from None
