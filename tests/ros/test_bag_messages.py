@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
-rclpy = pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
-rosbag2 = pytest.importorskip("rosbags.rosbag2", reason="needs the package rosbags")
+pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
+pytest.importorskip("rosbags", reason="needs the package rosbags")
 
+import rclpy
 from rclpy.serialization import deserialize_message, serialize_message
+from rosbags import rosbag2
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
