@@ -4,7 +4,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from rosbags.rosbag2 import Reader, StoragePlugin, Writer
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
 
 from fastgan_core.bags import typestore
 
@@ -43,11 +43,13 @@ def compressed(index: int, rgb: np.ndarray):
     return TYPES[COMPRESSED](header=header(index), format="rgb8; jpeg compressed bgr8", data=data)
 
 
-def write_bag(path: Path, storage: str, topics: dict[str, list], version: int = 9) -> Path:
+def write_bag(path: Path, storage: str, topics: dict[str, list], version: int = 9, packed: str = "none") -> Path:
     """A bag with these messages by topic; message i was recorded DELAY after its stamp. Bytes are written as they are
     (an image's), a string as std_msgs/String.
     """
-    with Writer(path, version=version, storage_plugin=StoragePlugin[storage.upper()]) as writer:
+    writer = Writer(path, version=version, storage_plugin=StoragePlugin[storage.upper()])
+    writer.set_compression(CompressionMode[packed.upper()], CompressionFormat.ZSTD)
+    with writer:
         for topic, messages in topics.items():
             kinds = [getattr(message, "__msgtype__", None) for message in messages]
             kind = next((kind for kind in kinds if kind), TEXT if topic == "/chatter" else RAW)

@@ -277,3 +277,13 @@ def test_the_interfaces_are_installed_with_the_library(tmp_path):
 def test_bags_of_older_and_newer_recorders_are_read(tmp_path, scene, version):
     bag = write_bag(tmp_path / "bag", "sqlite3", {"/camera": [raw(0, scene[0][0])]}, version)
     assert len(list(Bag(bag))) == len(Bag(bag)) == 1
+
+
+@pytest.mark.parametrize(("storage", "packed"), [("sqlite3", "file"), ("sqlite3", "message"), ("mcap", "storage")])
+def test_compressed_bags_are_read(tmp_path, scene, storage, packed):
+    images = [raw(i, scene[i][0]) for i in range(3)]
+    path = write_bag(tmp_path / "bag", storage, {"/camera": images}, packed=packed)
+    bag = Bag(path)
+    assert is_bag(path) and bag.storage == storage
+    assert [moment.header for moment, _ in bag] == [image.header for image in images]
+    assert all((frame == scene[i][0]).all() for i, (_, frame) in enumerate(bag))
