@@ -102,10 +102,13 @@ class Bag:
             # Frames are views of these bytes, and torch warns of those that cannot be written to.
             message = self._types.deserialize_cdr(memoryview(bytearray(raw)), kind)
             return Moment(time, message.header), _CONVERTERS[kind](message)
-        except (FastganError, SerdeError) as error:
-            self.unreadable += 1
-            self.reason = self.reason or str(error)
-            return None, None
+        except FastganError as error:
+            reason = str(error)
+        except SerdeError as error:
+            reason = f"The message is cut off or damaged: {error}"
+        self.unreadable += 1
+        self.reason = self.reason or reason
+        return None, None
 
     @contextmanager
     def _open(self) -> Iterator[Reader]:

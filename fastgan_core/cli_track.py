@@ -59,7 +59,8 @@ def run(args: argparse.Namespace, make_tracker: Callable[[argparse.Namespace], T
     finally:
         unreadable = getattr(source, "unreadable", 0)
         if unreadable and written:
-            print(f"{args.input}: {unreadable} images left out, the first for: {source.reason}", file=sys.stderr)
+            said = f"{unreadable} images cannot be used and have no mask. The first: {source.reason}"
+            print(f"{args.input}: {said}", file=sys.stderr)
         if written:
             print(f"{written} masks in {args.output}" + (f", overlay in {args.overlay}" if args.overlay else ""))
     if read < len(source):

@@ -19,7 +19,7 @@ MASK_TOPIC, OBJECTS_TOPIC = "/fastgan_tracker/mask", "/fastgan_tracker/objects"
 STORAGES = {"sqlite3": StoragePlugin.SQLITE3, "mcap": StoragePlugin.MCAP}
 
 # As the node publishes; `ros2 bag play` offers what is written here.
-_FOREVER = QosTime(sec=2147483647, nsec=4294967295)
+_FOREVER = QosTime(sec=9223372036, nsec=854775807)
 _QOS = Qos(
     history=QosHistory.KEEP_LAST,
     depth=3,

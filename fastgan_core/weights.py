@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from fastgan_core.errors import FastganError
-from fastgan_core.model import VARIANTS, FaSTGAN
+from fastgan_core.model import STRIDE, VARIANTS, FaSTGAN
 
 FORMAT = "fastgan-1"
 SHIPPED = Path(__file__).parent / "checkpoints" / "resnet18.safetensors"
@@ -82,14 +83,35 @@ def load_weights(path: str | Path = "") -> tuple[FaSTGAN, WeightsInfo]:
         )
     except FastganError:
         raise
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, ValueError, RecursionError) as error:
         raise FastganError(
             f"weights: {path} is damaged or not safetensors ({error}); copy it again or train anew"
         ) from None
+    if info.variant not in VARIANTS:
+        raise FastganError(f"weights: {path} is of the variant '{info.variant}'; known are {', '.join(VARIANTS)}")
+    if info.input_size % STRIDE or not STRIDE <= info.input_size <= 2048 or not isinstance(info.recipe, dict):
+        raise FastganError(
+            f"weights: {path} says input size {info.input_size}, which is not a multiple of {STRIDE} between {STRIDE} "
+            "and 2048, or has a recipe that is none; make it anew with 'fastgan train'"
+        )
     model = FaSTGAN(info.variant)
-    try:
-        model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
-    except RuntimeError as error:
-        reason = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-        raise FastganError(f"weights: {path} does not fit the variant {info.variant}: {reason}") from None
+    reason = _misfit(state, model.state_dict())
+    if reason:
+        raise FastganError(f"weights: {path} does not fit the variant {info.variant}: {reason}")
+    model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
     return model.eval(), info
+
+
+def _misfit(state: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> str:
+    """Why tensors cannot be those of a model, or ""."""
+    missing, strange = [n for n in wanted if n not in state], [n for n in state if n not in wanted]
+    if missing:
+        return f"{len(missing)} of {len(wanted)} tensors are missing, {missing[0]} among them"
+    if strange:
+        return f"{len(strange)} tensors are not the model's, {strange[0]} among them"
+    for name, value in state.items():
+        if value.shape != wanted[name].shape:
+            return f"{name} has shape {tuple(value.shape)} where {tuple(wanted[name].shape)} is due"
+        if not torch.isfinite(value).all():
+            return f"{name} has values that are no finite numbers"
+    return ""

@@ -92,7 +92,7 @@ def assign(values: Any, override: str) -> None:
             values = values[int(key)] if isinstance(values, list) else values.setdefault(key, {})
         last = int(keys[-1]) if isinstance(values, list) else keys[-1]
         values[last] = yaml.safe_load(text)
-    except (KeyError, IndexError, ValueError, TypeError, AttributeError, yaml.YAMLError):
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError, RecursionError, yaml.YAMLError):
         raise FastganError(
             f"--set {override}: write it as key=value; parts of a value as stills.ecssd=2 or phases.0.steps=10"
         ) from None
@@ -104,7 +104,7 @@ def load_recipe(path: str | Path, overrides: list[str] = ()) -> Recipe:
         values = yaml.safe_load(Path(path).read_text())
     except FileNotFoundError:
         raise FastganError(f"{path}: there is no such recipe") from None
-    except (yaml.YAMLError, ValueError) as error:  # also of dates and of bytes that are no text
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # also of dates, bytes that are no text, deep nesting
         raise FastganError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise FastganError(f"{path}: a recipe is keys and values, this is {type(values).__name__}")

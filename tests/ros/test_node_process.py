@@ -11,8 +11,10 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
 pytest.importorskip("fastgan_interfaces", reason="needs fastgan_interfaces, built by pip or colcon")
 
-from harness import labels, nanoseconds, picture, wait_for
+from harness import Rig, labels, nanoseconds, picture, wait_for
 from sensor_msgs.msg import Image
+
+from fastgan_interfaces.msg import TrackedObjects
 
 ROOT = Path(__file__).parents[2]
 ENDING = 200  # seconds; torch is imported meanwhile, perhaps by a machine that has other things to do
@@ -20,13 +22,13 @@ ENDING = 200  # seconds; torch is imported meanwhile, perhaps by a machine that 
 
 @pytest.fixture
 def start(rig, tmp_path):
-    """Start `python -m fastgan_ros.node` with ROS arguments; its output goes to tmp_path / "log"."""
+    """Start `python -m fastgan_ros.node` with ROS arguments; its output is appended to tmp_path / "log"."""
     processes = []
 
-    def started(*arguments):
+    def started(*arguments, module="fastgan_ros.node", namespace=rig.namespace):
         environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"}
-        command = [sys.executable, "-m", "fastgan_ros.node", "--ros-args", "-r", f"__ns:={rig.namespace}"]
-        with open(tmp_path / "log", "w") as out:
+        command = [sys.executable, "-m", module, "--ros-args", "-r", f"__ns:={namespace}"]
+        with open(tmp_path / "log", "a") as out:
             process = subprocess.Popen([*command, *arguments], stdout=out, stderr=out, env=environment, cwd=tmp_path)
         processes.append(process)
         return process
@@ -57,6 +59,63 @@ def test_it_tracks_and_an_interrupt_ends_it_cleanly(rig, start, tmp_path):
     assert process.wait(ENDING) == 0
     assert "Traceback" not in log(tmp_path) and "Error" not in log(tmp_path), log(tmp_path)
     camera.stop()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_middle_of_a_frame_ends_it_cleanly(rig, start, tmp_path, number):
+    # At this size the model computes for most of the time, and the next frame waits already.
+    process = start("-p", f"weights:={rig.weights}", "-p", "device:=cpu", "-p", "input_size:=512")
+    camera = rig.camera().stream(50.0)
+    masks = rig.collect(Image, "fastgan_tracker/mask")
+    wait_for(lambda: rig.lifecycle_state() == "active", "the node to be active")
+    assert rig.set_reference(labels(), picture()).success
+    wait_for(lambda: len(masks) >= 2, "masks")
+    process.send_signal(number)
+    process.send_signal(number)  # as somebody who is in a hurry does
+    assert process.wait(ENDING) == 0
+    assert "Traceback" not in log(tmp_path) and "Error" not in log(tmp_path), log(tmp_path)
+    assert all(len(m.data) == m.height * m.step for m in masks)
+    camera.stop()
+
+
+def test_a_camera_that_is_killed_and_started_again_is_tracked_on(rig, start):
+    tracker = rig.tracker(no_image_timeout=0.3)
+    objects = rig.collect(TrackedObjects, "fastgan_tracker/objects")
+    scene = ("-p", "width:=96", "-p", "height:=64", "-p", "rate:=30.0")
+    camera = start(*scene, module="fastgan_ros.camera")
+    wait_for(lambda: objects, "a result")
+    assert rig.set_reference(labels(), picture()).success
+    camera.kill()
+    camera.wait()
+    assert rig.diagnostics(tracker, lambda s: "No image for" in s.message).level == b"\x01"
+    count = len(objects)
+    start(*scene, module="fastgan_ros.camera")
+    wait_for(lambda: len(objects) > count + 3, "results again")
+    assert [o.id for o in objects[-1].objects] == [1]
+    assert tracker.tally["failed"] == 0
+
+
+def test_of_two_nodes_in_two_processes_one_outlives_the_other(rig, start, tmp_path):
+    spaces = [f"{rig.namespace}/{side}" for side in ("left", "right")]
+    arguments = ("-p", f"weights:={rig.weights}", "-p", "device:=cpu", "-p", "input_size:=64")
+    processes = [start(*arguments, namespace=space) for space in spaces]
+    with Rig(rig.weights, spaces[0]) as left, Rig(rig.weights, spaces[1]) as right:
+        seen = []
+        for side, number in ((left, 1), (right, 2)):
+            wait_for(lambda side=side: side.lifecycle_state() == "active", "the node to be active")
+            side.camera().stream()
+            seen.append(side.collect(TrackedObjects, "fastgan_tracker/objects"))
+            assert side.set_reference(labels(ids=(number,)), picture()).success
+        for found, number in zip(seen, (1, 2), strict=True):
+            wait_for(lambda f=found, n=number: f and [o.id for o in f[-1].objects] == [n], "its own object")
+        processes[0].kill()
+        processes[0].wait()
+        count = len(seen[1])
+        wait_for(lambda: len(seen[1]) > count + 5, "the other to go on")
+        assert right.set_reference(labels(ids=(3,)), picture(), mode=1).success
+    processes[1].send_signal(signal.SIGTERM)
+    assert processes[1].wait(ENDING) == 0
+    assert "Traceback" not in log(tmp_path), log(tmp_path)
 
 
 def test_a_signal_ends_a_node_that_was_never_configured(rig, start, tmp_path):
