@@ -4,11 +4,13 @@ import numpy as np
 
 from fastgan_core.errors import FastganError
 from fastgan_core.masks import MAX_ID
-from fastgan_core.model import STRIDE
 
 
 def network_size(size: tuple[int, int], side: int) -> tuple[int, int]:
     """``(h, w)``, multiples of 32 with about the frame's aspect and the area of a square of ``side``."""
+    # Here, so that the operator's tools, which check frames and run no network, start at once and without torch.
+    from fastgan_core.model import STRIDE
+
     height, width = size
     ratio = (height / width) ** 0.5
     # The short side cannot go under 32, so without a limit a line of a million pixels would become a huge input.

@@ -142,6 +142,12 @@ def test_arguments_that_cannot_be_used_are_said_in_a_sentence(files, capsys, arg
     assert words in capsys.readouterr().err
 
 
+def test_it_needs_no_torch():
+    code = "import sys, fastgan_ros.set_reference; sys.exit('torch' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"}
+    assert subprocess.run([sys.executable, "-c", code], env=environment, timeout=120, check=False).returncode == 0
+
+
 def test_a_node_that_is_not_active_is_named_with_the_fix(rig, files):
     rig.tracker(autostart=False)
     done = set_reference(rig, "--mask", files / "mask.png", "--timeout", 3)
