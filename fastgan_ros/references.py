@@ -11,6 +11,7 @@ from fastgan_core.catch_up import CaughtUp, catch_up
 from fastgan_core.errors import FastganError
 from fastgan_core.history import SECOND, seconds
 from fastgan_core.masks import binary_to_one
+from fastgan_core.outline import outline
 from fastgan_interfaces.srv import SetReferenceMask
 from fastgan_ros.images import to_labels, to_msg, to_rgb
 
@@ -25,6 +26,7 @@ class Start(NamedTuple):
     small: Any  # as the tracker takes it
     picture: np.ndarray  # RGB as large as there is: the camera's image, or a kept frame at the network's size
     source: str  # "attached", "newest" or "kept"
+    frame_id: str  # the camera's
 
 
 class References:
@@ -61,7 +63,7 @@ class References:
 
         (number,), message = self._set(worker, start, labels, request.mode, response)
         kind, encoding = (np.uint16, "mono16") if number > 255 else (np.uint8, "mono8")
-        header = Header(stamp=response.stamp, frame_id=request.header.frame_id)
+        header = Header(stamp=response.stamp, frame_id=start.frame_id)
         response.mask = to_msg(found.astype(kind) * kind(number), encoding, header)
         response.id = number
         return f"{message} Its outline has {found.sum()} pixels." + self._remark(start, request.header.stamp)
@@ -69,17 +71,17 @@ class References:
     def _start(self, worker, request, drawn_on: Time) -> Start:
         """The frame that came with the request, else the one that its stamp names, else the newest."""
         if request.image.data or request.image.width or request.image.height:
-            picture = to_rgb(request.image)
-            return Start(_nanoseconds(request.image.header.stamp), worker.shrink(picture), picture, "attached")
+            picture, header = to_rgb(request.image), request.image.header
+            return Start(_nanoseconds(header.stamp), worker.shrink(picture), picture, "attached", header.frame_id)
         if _nanoseconds(drawn_on) and worker.history.extent()[0]:
             kept = worker.history.find(_nanoseconds(drawn_on))
-            return Start(kept.stamp, kept.small, kept.small.pixels.cpu().numpy(), "kept")
+            return Start(kept.stamp, kept.small, kept.small.pixels.cpu().numpy(), "kept", worker.frame_id)
         frame = worker.newest()
         if frame is None:
             raise FastganError(
                 f"{NO_IMAGE} on {self._topic}: start the camera, or attach the image that the reference belongs to."
             )
-        return Start(_nanoseconds(frame.header.stamp), worker.shrink(frame.rgb), frame.rgb, "newest")
+        return Start(_nanoseconds(frame.header.stamp), worker.shrink(frame.rgb), frame.rgb, "newest", worker.frame_id)
 
     def _set(self, worker, start: Start, labels, mode: int, response) -> tuple[list[int], str]:
         """Set labels(tracker) on a frame, run through the kept frames after it, and fill in the answer."""
@@ -145,8 +147,6 @@ def named(ids) -> str:
 
 def _outline(start: Start, box) -> np.ndarray:
     """The object in a box of the camera's image, ``(H, W) bool`` at the camera's size."""
-    from fastgan_core.outline import outline  # imports torch, which takes seconds
-
     (height, width), (rows, columns) = start.small.size, start.picture.shape[:2]
     across, down = columns / width, rows / height
     scaled = (box.x_offset * across, box.y_offset * down, box.width * across, box.height * down)

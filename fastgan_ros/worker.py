@@ -124,6 +124,12 @@ class Worker:
             return result
 
     @property
+    def frame_id(self) -> str:
+        """The frame_id of the newest image, "" before the first."""
+        message = self._newest
+        return message.header.frame_id if message is not None else ""
+
+    @property
     def stopped(self) -> bool:
         """Whether stop() was called."""
         return self._stopped

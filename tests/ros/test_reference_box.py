@@ -15,7 +15,7 @@ from std_msgs.msg import Header
 
 from fastgan_core.scene import Scene
 from fastgan_interfaces.srv import SetReferenceBox
-from fastgan_ros import services
+from fastgan_ros import references
 from fastgan_ros.images import to_labels, to_msg
 
 BOX = (12, 8, 24, 20)  # around the bright box of picture()
@@ -124,14 +124,14 @@ def test_masks_go_on_while_the_outline_is_looked_for(rig, monkeypatch):
     tracker, camera = rig.tracker(), rig.camera()
     rig.ready(tracker, camera)
     looking, go_on = threading.Event(), threading.Event()
-    real = services.outline
+    real = references.outline
 
     def held(*arguments):
         looking.set()
         assert go_on.wait(60)
         return real(*arguments)
 
-    monkeypatch.setattr(services, "outline", held)
+    monkeypatch.setattr(references, "outline", held)
     answers = []
     asking = threading.Thread(target=lambda: answers.append(by_box(rig, BOX, picture())))
     asking.start()

@@ -98,7 +98,7 @@ def test_stamps_are_exact():
 
 def test_the_nodes_refusal_is_passed_on(rig, files):
     tracker = rig.tracker()
-    done = set_reference(rig, "--mask", files / "mask.png", "--timeout", 3)  # no image has arrived
+    done = set_reference(rig, "--mask", files / "mask.png", "--timeout", 10)  # no image has arrived
     assert done.returncode == 2
     assert "No image has arrived yet" in done.stderr
     assert tracker.tracker.ids == ()
