@@ -31,7 +31,7 @@ class History:
 
     def __init__(self, seconds: float, megabytes: float):
         self.seconds, self._bytes = seconds, megabytes * 1e6
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._frames: list[Kept] = []
         self._held = 0
 
@@ -56,6 +56,7 @@ class History:
                 self._held -= self._frames[old].small.pixels.nbytes
                 old += 1
             del self._frames[:old]
+            self._lock.notify_all()
 
     def after(self, stamp: int) -> list[Kept]:
         """The frames that are newer than ``stamp``, oldest first."""
@@ -67,13 +68,19 @@ class History:
         with self._lock:
             return bool(self._frames) and self._frames[0].stamp <= stamp
 
-    def find(self, stamp: int) -> Kept:
+    def find(self, stamp: int, patience: float = 0.0) -> Kept:
         """The frame of this stamp, or the nearest one within half the time between two frames.
+
+        Args:
+            stamp: nanoseconds.
+            patience: seconds to wait for a frame that is newer than all: a mask can overtake its image.
 
         Raises:
             FastganError: there is none; the message has the range that there is.
         """
-        frames = self.after(0)
+        with self._lock:
+            self._lock.wait_for(lambda: self._frames and self._frames[-1].stamp >= stamp, patience)
+            frames = self._frames[:]
         if not frames:
             raise FastganError("No frames are kept yet; send the mask's image with it, or a mask without a stamp.")
         nearest = min(frames, key=lambda kept: abs(kept.stamp - stamp))

@@ -17,7 +17,13 @@ def profile() -> Path:
     return Path(get_package_share_directory("fastgan_ros")) / "config" / "fastdds.xml"
 
 
+def environment() -> dict[str, str]:
+    """The variables that name the profile; none when the user has chosen one."""
+    if any(os.environ.get(name) for name in VARIABLES):
+        return {}
+    return dict.fromkeys(VARIABLES, str(profile()))
+
+
 def use_profile() -> None:
     """Have this process and its children use the profile, unless the user has chosen one. Before rclpy.init()."""
-    if not any(os.environ.get(name) for name in VARIABLES):
-        os.environ.update(dict.fromkeys(VARIABLES, str(profile())))
+    os.environ.update(environment())

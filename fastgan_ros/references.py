@@ -16,6 +16,7 @@ from fastgan_interfaces.srv import SetReferenceMask
 from fastgan_ros.images import to_labels, to_msg, to_rgb
 
 NO_IMAGE = "No image has arrived yet"
+PATIENCE = 0.3  # seconds that a mask waits for its image, which may still be on its way
 MODES = {SetReferenceMask.Request.MODE_REPLACE: "replace", SetReferenceMask.Request.MODE_ADD: "add"}
 
 
@@ -74,7 +75,7 @@ class References:
             picture, header = to_rgb(request.image), request.image.header
             return Start(_nanoseconds(header.stamp), worker.shrink(picture), picture, "attached", header.frame_id)
         if _nanoseconds(drawn_on) and worker.history.extent()[0]:
-            kept = worker.history.find(_nanoseconds(drawn_on))
+            kept = worker.history.find(_nanoseconds(drawn_on), PATIENCE)
             return Start(kept.stamp, kept.small, kept.small.pixels.cpu().numpy(), "kept", worker.frame_id)
         frame = worker.newest()
         if frame is None:

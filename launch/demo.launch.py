@@ -78,6 +78,7 @@ def generate_launch_description() -> LaunchDescription:
             "transport": "raw",
             "namespace": "",
             "autostart": "true",
+            "fastdds_profile": "true",  # for the camera as well, which comes after
             "rviz": LaunchConfiguration("rviz"),
             "device": LaunchConfiguration("device"),
         }.items(),

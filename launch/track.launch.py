@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from fastgan_ros.dds import environment
 from launch import LaunchDescription
 
 SHARE = Path(get_package_share_directory("fastgan_ros"))
@@ -16,12 +17,14 @@ ARGUMENTS = [
     # name, default, description, choices
     ("image", "/camera/image_raw", "Topic of the images; with transport compressed too, the raw one.", None),
     ("transport", "", "raw or compressed (IMAGE/compressed); empty: as in the parameter file (raw).", TRANSPORTS),
-    ("weights", "", "Checkpoint (.safetensors); empty: the one that ships.", None),
+    ("weights", "", "Checkpoint (.safetensors) or exported network (.onnx); empty: the one that ships.", None),
+    ("backend", "", "auto, torch, onnxruntime or openvino; empty: as in the parameter file (auto).", None),
     ("device", "", "auto, cpu, cuda or cuda:N; empty: as in the parameter file (auto).", None),
     ("precision", "", "auto, fp32, fp16 or bf16; empty: as in the parameter file (auto).", None),
     ("params_file", str(SHARE / "config" / "fastgan_tracker.yaml"), "Parameter file of the node.", None),
     ("namespace", "", "Namespace of the node and of rviz.", None),
     ("autostart", "", "false waits for lifecycle transitions; empty: as in the parameter file (true).", SWITCH),
+    ("fastdds_profile", "true", "Fast DDS with room for images, unless you have a profile.", ["true", "false"]),
     ("rviz", "false", "Open rviz with the overlay and the mask.", ["true", "false"]),
 ]  # fmt: skip
 
@@ -31,11 +34,14 @@ def launch_nodes(context):
         return LaunchConfiguration(name).perform(context)
 
     # Empty arguments leave the parameter file's values as they are.
-    given = {name: value(name) for name in ("transport", "weights", "device", "precision", "autostart") if value(name)}
+    names = ("transport", "weights", "backend", "device", "precision", "autostart")
+    given = {name: value(name) for name in names if value(name)}
     parameters = {"image_transport" if name == "transport" else name: text for name, text in given.items()}
     if "autostart" in parameters:
         parameters["autostart"] = parameters["autostart"] == "true"
+    variables = environment() if value("fastdds_profile") == "true" else {}
     nodes = [
+        *(SetEnvironmentVariable(name, path) for name, path in variables.items()),
         Node(
             package="fastgan_ros",
             executable="tracker",
@@ -44,7 +50,7 @@ def launch_nodes(context):
             parameters=[value("params_file"), parameters],
             remappings=[("image", value("image"))],
             output="screen",
-        )
+        ),
     ]
     if value("rviz") == "true":
         prefix = "/" + value("namespace").strip("/") if value("namespace") else ""

@@ -8,10 +8,13 @@ import pytest
 pytest.importorskip("launch", reason="needs ROS 2's launch, which is not on PyPI")
 pytest.importorskip("launch_ros", reason="needs ROS 2's launch_ros, which is not on PyPI")
 
-from launch.actions import DeclareLaunchArgument
+from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
 from launch.substitutions import LaunchConfiguration
+from launch.utilities import perform_substitutions
+from launch_ros.actions import Node
 
 import launch
+from fastgan_ros.dds import VARIABLES
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,7 +45,8 @@ def test_every_argument_says_what_it_is(described, name):
     assert all(len(argument.description) > 15 for argument in found.values())
 
 
-def nodes(described, **values):
+def started(described, **values):
+    """What the launch file of the tracker starts with these arguments."""
     module, description = described("track.launch.py")
     context = launch.LaunchContext()
     for argument in arguments(description).values():
@@ -50,6 +54,27 @@ def nodes(described, **values):
     context.launch_configurations.update(values)
     assert LaunchConfiguration("image").perform(context)
     return module["launch_nodes"](context)
+
+
+def nodes(described, **values):
+    return [action for action in started(described, **values) if isinstance(action, Node)]
+
+
+def variables(described, **values) -> dict[str, str]:
+    """The environment that it sets for what it starts."""
+    context = launch.LaunchContext()
+    setters = [a for a in started(described, **values) if isinstance(a, SetEnvironmentVariable)]
+    return {perform_substitutions(context, a.name): perform_substitutions(context, a.value) for a in setters}
+
+
+def test_the_profile_for_images_is_set_unless_the_user_has_one(described, monkeypatch):
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    found = variables(described)
+    assert set(found) == set(VARIABLES) and all(Path(path).is_file() for path in found.values())
+    assert variables(described, fastdds_profile="false") == {}
+    monkeypatch.setenv(VARIABLES[0], "/mine.xml")
+    assert variables(described) == {}
 
 
 def test_rviz_comes_only_when_asked(described):
