@@ -181,3 +181,17 @@ def misspelt(given) -> list[str]:
         if name not in TABLE and near:
             sentences.append(f"There is no parameter '{name}'; did you mean '{near[0]}'? It was ignored.")
     return sentences
+
+
+def table() -> str:
+    """The parameters as the Markdown table of docs/node.md; `python -m fastgan_ros.parameters` prints it."""
+    rows = ["| parameter | default | takes | changes | |", "|---|---|---|---|---|"]
+    for name, entry in TABLE.items():
+        default = str(entry.default).lower() if isinstance(entry.default, bool) else entry.default
+        shown = f"`{default}`" if default != "" else "empty"
+        rows.append(f"| `{name}` | {shown} | {allowed(name)} | {entry.metadata['when']} | {entry.metadata['text']} |")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    print(table())
