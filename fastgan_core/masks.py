@@ -87,15 +87,26 @@ def overlay(frame: np.ndarray, labels: np.ndarray, alpha: float = 0.5) -> np.nda
     Returns:
         ``(H, W, 3) uint8 RGB``, a new array.
     """
-    colours = PALETTE[labels & 255]
-    inside = labels > 0
     result = frame.copy()
-    mixed = cv2.addWeighted(frame, 1 - alpha, colours, alpha, 0)
-    result[inside] = mixed[inside]
-    for number in np.unique(labels[inside]):
-        contours, _ = cv2.findContours((labels == number).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    x, y, width, height = bounding_box(labels > 0)
+    if not width:
+        return result
+    # Where there is something to paint, and with OpenCV: some ten times faster than NumPy's indexing over the whole frame.
+    window = np.s_[y : y + height, x : x + width]
+    ids, painted = np.ascontiguousarray(labels[window]), result[window]
+    tinted = cv2.addWeighted(painted, 1 - alpha, colours(ids), alpha, 0)
+    painted[:] = cv2.copyTo(tinted, (ids > 0).view(np.uint8), painted.copy())
+    for number in np.flatnonzero(np.bincount(ids.ravel())[1:]) + 1:
+        found = (ids == number).view(np.uint8)
+        contours, _ = cv2.findContours(found, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE, offset=(x, y))
         cv2.drawContours(result, contours, -1, PALETTE[number & 255].tolist(), 2)
     return result
+
+
+def colours(labels: np.ndarray) -> np.ndarray:
+    """Label image ``(H, W)`` integer in the colours of the palette, ``(H, W, 3) uint8 RGB``."""
+    ids = (labels & 255).astype(np.uint8)
+    return cv2.LUT(cv2.merge((ids, ids, ids)), PALETTE[None])
 
 
 def bounding_box(mask: np.ndarray) -> tuple[int, int, int, int]:

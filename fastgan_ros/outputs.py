@@ -4,7 +4,7 @@ import numpy as np
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image, RegionOfInterest
 
-from fastgan_core.masks import PALETTE, overlay
+from fastgan_core.masks import colours, overlay
 from fastgan_interfaces.msg import TrackedObject, TrackedObjects
 from fastgan_ros.images import to_msg
 
@@ -43,7 +43,7 @@ class Outputs:
             painted = overlay(frame.rgb, tracked.labels, settings.overlay_alpha)
             messages.append((self.overlay, to_msg(painted, "rgb8", frame.header)))
         if self.mask_color.get_subscription_count():
-            messages.append((self.mask_color, to_msg(PALETTE[tracked.labels & 255], "rgb8", frame.header)))
+            messages.append((self.mask_color, to_msg(colours(tracked.labels), "rgb8", frame.header)))
         return messages
 
     def publish(self, messages: list) -> None:
