@@ -91,7 +91,7 @@ def overlay(frame: np.ndarray, labels: np.ndarray, alpha: float = 0.5) -> np.nda
     x, y, width, height = bounding_box(labels > 0)
     if not width:
         return result
-    # Where there is something to paint, and with OpenCV: some ten times faster than NumPy's indexing over the whole frame.
+    # Where there is something to paint, and by OpenCV: ten times faster than NumPy's indexing over the whole frame.
     window = np.s_[y : y + height, x : x + width]
     ids, painted = np.ascontiguousarray(labels[window]), result[window]
     tinted = cv2.addWeighted(painted, 1 - alpha, colours(ids), alpha, 0)
