@@ -65,7 +65,7 @@ def header(path: Path, tensors: dict) -> Path:
         (lambda p: header(p, {"a": {"dtype": "F16", "shape": [10**9, 10**9], "data_offsets": [0, 2]}}), "is damaged"),
         (lambda p: p.write_bytes(checkpoint(p).read_bytes()[:-5]), "is damaged"),
         (lambda p: checkpoint(p, format="other"), "not a FaSTGAN checkpoint"),
-        (lambda p: checkpoint(p, variant="resnet99"), "no variant 'resnet99'"),
+        (lambda p: checkpoint(p, variant="resnet99"), "is of the variant 'resnet99'"),
         (lambda p: checkpoint(p, input_size="wide"), "invalid literal"),
         (lambda p: checkpoint(p, recipe="{"), "is damaged"),
         (lambda p: checkpoint(p, recipe="[" * 100_000), "recursion"),
