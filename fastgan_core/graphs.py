@@ -46,7 +46,8 @@ class Captured:
                 run()
         torch.cuda.current_stream(small.device).wait_stream(stream)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph, pool=pool):
+        # thread_local: another thread goes on uploading frames meanwhile, which is no part of the graph.
+        with torch.cuda.graph(self._graph, pool=pool, capture_error_mode="thread_local"):
             self._results = run()
         for target, tensor in zip(self._state.tensors(), start, strict=True):
             target.copy_(tensor)

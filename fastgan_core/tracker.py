@@ -191,14 +191,21 @@ class Tracker:
         """A tracker without objects on the same network; the two take turns on the device, step by step."""
         other = copy.copy(self)
         other._objects = None
+        other._graphs = None  # a graph holds the state of one tracker
         return other
 
-    def adopt(self, branch: "Tracker", mode: str, epoch: int) -> list[int]:
-        """Take over the objects of a :meth:`branch` in the state that they are in; ``mode`` as of the reference.
+    @torch.inference_mode()
+    def adopt(self, branch: "Tracker", frame: "np.ndarray | Small", mode: str, epoch: int) -> list[int]:
+        """Take over the objects of a :meth:`branch` in the state that they are in.
+
+        Args:
+            frame: one as the next ones will be, so that the next step is not slow. mode: as of the reference.
+            epoch: of this tracker when the two parted.
 
         Raises:
             FastganError: objects were set, removed or reset since ``epoch``; nothing is taken over then.
         """
+        small = self.shrink(frame)
         with self._lock:
             if self._epoch != epoch:
                 raise FastganError(
@@ -209,6 +216,7 @@ class Tracker:
             kept = self._objects.without(new.ids) if mode == "add" and self._objects else None
             self._check_count(len(new.ids) + (len(kept.ids) if kept else 0))
             self._objects = kept.resized(tuple(new.previous.shape[-2:])).joined(new) if kept else new
+            self._prepare(small)
             self._epoch += 1
         return list(new.ids)
 

@@ -101,7 +101,7 @@ class References:
             budget = self._settings().catch_up_budget
             done = catch_up(branch, worker.history, start.stamp, budget, overtaken)
             # Until here the former objects were followed on; from here on there are the new ones, in the present.
-            ids = worker.edit(lambda tracker: tracker.adopt(branch, MODES[mode], epoch))
+            ids = worker.edit(lambda tracker: tracker.adopt(branch, late[-1].small, MODES[mode], epoch))
         response.stamp = Time(sec=start.stamp // SECOND, nanosec=start.stamp % SECOND)
         response.delay = Duration(sec=delay // SECOND, nanosec=delay % SECOND)
         response.frames_run, response.frames_skipped = done.run, done.skipped

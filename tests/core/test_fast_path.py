@@ -115,3 +115,20 @@ def test_graphs_give_the_masks_of_plain_cuda(model, ids):
         assert ours.labels.dtype == plain.labels.dtype
         assert (ours.labels == plain.labels).mean() > 0.99
         assert [o.state for o in ours.objects] == [o.state for o in plain.objects]
+
+
+@cuda
+def test_a_branch_and_its_tracker_take_turns_on_cuda(model):
+    """Objects that catch up leave those that are followed on alone, and the other way round."""
+    results = []
+    for graphs in (True, False):
+        tracker = Tracker(model, device="cuda", precision="fp32", size=64, graphs=graphs)
+        tracker.lost_threshold = 0.0
+        tracker.set_reference(frame(), labels(1))
+        branch = tracker.branch()
+        branch.set_reference(frame(seed=5), labels(2))
+        steps = [t.step(frame(seed=n)) for n in range(4) for t in (tracker, branch)]
+        tracker.adopt(branch, frame(), "add", tracker.epoch)
+        results.append(steps + [tracker.step(frame(seed=n)) for n in range(4)])
+    for ours, plain in zip(*results, strict=True):
+        assert (ours.labels == plain.labels).mean() > 0.99

@@ -180,7 +180,7 @@ def test_a_branch_leaves_the_tracker_alone_until_it_is_adopted(model, scene):
     branch.set_reference(frame, labels * 2)
     branch.step(scene[1][0])
     assert (tracker.ids, tracker.epoch, branch.ids) == ((1,), epoch, (2,))
-    assert tracker.adopt(branch, "add", epoch) == [2]
+    assert tracker.adopt(branch, scene[1][0], "add", epoch) == [2]
     assert tracker.ids == (1, 2) and tracker.epoch == epoch + 1
     assert {t.id for t in tracker.step(scene[2][0]).objects} == {1, 2}
 
@@ -191,7 +191,7 @@ def test_a_branch_comes_too_late_after_another_change(model, scene):
     branch.set_reference(*scene[0])
     tracker.reset()
     with pytest.raises(FastganError, match="another request"):
-        tracker.adopt(branch, "replace", epoch)
+        tracker.adopt(branch, scene[1][0], "replace", epoch)
     assert tracker.ids == ()
 
 
@@ -202,7 +202,7 @@ def test_an_adopted_branch_may_not_be_too_many(model, scene):
     branch = tracker.branch()
     branch.set_reference(frame, labels * 2)
     with pytest.raises(FastganError, match="more than the 1 allowed"):
-        tracker.adopt(branch, "add", tracker.epoch)
+        tracker.adopt(branch, frame, "add", tracker.epoch)
     assert tracker.ids == (1,)
 
 
@@ -218,5 +218,5 @@ def test_a_branch_goes_on_as_the_tracker_would_have(model, scene):
     branch = late.branch()
     branch.set_reference(history.find(SECOND).small, scene[0][1])
     assert catch_up(branch, history, SECOND, 60.0).run == 5
-    late.adopt(branch, "replace", late.epoch)
+    late.adopt(branch, scene[5][0], "replace", late.epoch)
     assert (late.step(scene[6][0]).labels == on_time.step(scene[6][0]).labels).all()
