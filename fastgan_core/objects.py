@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 import torch
 import torch.nn.functional as F
 
+from fastgan_core.evidence import colours
+
 USUAL_RATE = 0.02  # weight of a new frame in the usual share: a memory of about 50 frames
 VANISHED = 0.2  # an object that covers less than this part of its usual share is lost
 # What a lost object is taken back for: what else looks like it is smaller, and the network less sure of it.
@@ -20,20 +22,23 @@ class Objects:
     previous: torch.Tensor  # (N, 1, h, w) soft mask of the last frame, in [0, 1]
     memory: torch.Tensor  # (N, w4, h/4, w/4) last decoder feature of the last frame
     usual: torch.Tensor  # (N,) share of the frame that each object covers, averaged over the frames that show it
+    look: torch.Tensor  # (N, bins) colours of each object in its reference, see evidence.py
     lost: torch.Tensor  # (N,) bool
     turn: torch.Tensor  # (N,) int32, frames since the reference
     live: torch.Tensor  # (N,) bool; False for rows that only fill up a batch of a fixed size
 
     @classmethod
-    def new(cls, ids, reference: torch.Tensor, masks: torch.Tensor, memory: torch.Tensor) -> "Objects":
-        """Objects in their reference frame, ``masks (N, 1, h, w)``."""
+    def new(cls, ids, small: torch.Tensor, reference: torch.Tensor, masks: torch.Tensor, memory) -> "Objects":
+        """Objects in their reference frame ``small (h, w, 3) uint8``, ``masks (N, 1, h, w)``."""
         usual = masks.float().mean(dim=(1, 2, 3))
+        look = colours(small, masks)
         lost = torch.zeros_like(usual, dtype=torch.bool)
-        return cls(tuple(ids), reference, masks, memory, usual, lost, torch.zeros_like(usual, dtype=torch.int32), ~lost)
+        turn = torch.zeros_like(usual, dtype=torch.int32)
+        return cls(tuple(ids), reference, masks, memory, usual, look, lost, turn, ~lost)
 
     def tensors(self) -> tuple[torch.Tensor, ...]:
         """All state but the ids; row n of each belongs to ``ids[n]``."""
-        return self.reference, self.previous, self.memory, self.usual, self.lost, self.turn, self.live
+        return self.reference, self.previous, self.memory, self.usual, self.look, self.lost, self.turn, self.live
 
     def searching(self) -> "Objects":
         """For a frame: the references of lost objects are moved about it, a place each turn.
@@ -59,7 +64,8 @@ class Objects:
 
         Args:
             masks: ``(N, 1, h, w)`` in [0, 1]. memory: the network's.
-            scores, shares: of :func:`mask_scores`. threshold: score under which an object is lost, a float or a tensor.
+            scores: of :func:`fastgan_core.evidence.confidence`. shares: of :func:`won`.
+            threshold: score under which an object is lost, a float or a tensor.
         """
         gone = (scores < threshold) | (shares < VANISHED * self.usual)
         back = (scores >= threshold) & (scores >= REGAINED_SCORE) & (shares >= REGAINED_SHARE * self.usual)
@@ -119,15 +125,15 @@ def winners(masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return index, best > 1 - masks.sum(dim=0)
 
 
-def mask_scores(masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """How sure and how large each object of ``(N, 1, h, w)`` is, over the pixels that it wins.
+def won(masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The pixels that each object of ``(N, 1, h, w)`` wins, and how sure and how large it is there.
 
     Returns:
-        mean probability ``(N,)``, 0 for an object that wins none; share of the frame ``(N,)``.
+        pixels ``(N, 1, h, w)``, 0 or 1; mean probability ``(N,)``, 0 for an object that wins none; share of the
+        frame ``(N,)``.
     """
-    masks = masks[:, 0]
-    index, inside = winners(masks)
-    rows = torch.arange(len(masks), device=masks.device).view(-1, 1, 1)
-    won = ((index == rows) & inside).to(masks.dtype)
-    scores = (masks * won).sum(dim=(1, 2)) / won.sum(dim=(1, 2)).clamp(min=1)
-    return scores, won.mean(dim=(1, 2))
+    index, inside = winners(masks[:, 0])
+    rows = torch.arange(len(masks), device=masks.device).view(-1, 1, 1, 1)
+    pixels = ((index == rows) & inside).to(masks.dtype)
+    sureness = (masks * pixels).sum(dim=(1, 2, 3)) / pixels.sum(dim=(1, 2, 3)).clamp(min=1)
+    return pixels, sureness, pixels.mean(dim=(1, 2, 3))

@@ -5,7 +5,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from fastgan_core.objects import Objects, aggregate, mask_scores, winners
+from fastgan_core.evidence import colours, confidence, likeness
+from fastgan_core.objects import Objects, aggregate, winners, won
 
 
 def to_image(small: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
@@ -32,7 +33,8 @@ def advance(network, small: torch.Tensor, objects: Objects, threshold) -> tuple[
     logits, memory = network(image, objects.previous, objects.reference, objects.memory)
     logits = logits.float().masked_fill(~objects.live.view(-1, 1, 1, 1), float("-inf"))
     masks = aggregate(logits)
-    scores, shares = mask_scores(masks)
+    pixels, sureness, shares = won(masks)
+    scores = confidence(sureness, likeness(colours(small, pixels), objects.look))
     return objects.advanced(masks, memory, scores, shares, threshold), masks, scores
 
 

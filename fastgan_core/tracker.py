@@ -25,7 +25,7 @@ class TrackedObject:
     """One object in one frame."""
 
     id: int
-    score: float  # mean probability over the object's pixels, 0 to 1; 0 when it has none
+    score: float  # probability that the mask is on the object, 0 to 1, see evidence.py; 0 when there is none
     area: int  # pixels of the input image; 0 when lost
     box: tuple[int, int, int, int]  # x, y, width, height in pixels; zeros when lost
     state: str  # "tracked" | "lost"
@@ -168,7 +168,7 @@ class Tracker:
             masks = F.interpolate(masks, size=size, mode="bilinear", antialias=True, align_corners=False)
             masks = masks.to(self._network.dtype)
             reference = self._network.encode_reference(to_image(small.pixels, masks.dtype), masks)
-            new = Objects.new(ids, reference, masks, self._network.initial_memory(len(ids), size))
+            new = Objects.new(ids, small.pixels, reference, masks, self._network.initial_memory(len(ids), size))
             self._objects = kept.resized(size).joined(new) if kept else new
             self._prepare(small)
             self._epoch += 1
@@ -281,7 +281,8 @@ class Tracker:
         if objects is None:
             mask = torch.zeros(1, 1, *small.shape[:2], dtype=self._network.dtype, device=self.device)
             reference = self._network.encode_reference(to_image(small, mask.dtype), mask)
-            objects = Objects.new((1,), reference, mask, self._network.initial_memory(1, tuple(small.shape[:2])))
+            memory = self._network.initial_memory(1, tuple(small.shape[:2]))
+            objects = Objects.new((1,), small, reference, mask, memory)
         self._run(frame, objects)
         self._prepared = wanted
 

@@ -72,7 +72,8 @@ def test_every_number_of_objects_has_a_bucket():
 def test_a_lost_objects_reference_goes_about_the_whole_frame():
     reference = torch.zeros(2, 1, 8, 8)
     reference[:, :, 0, 0] = 1
-    objects = Objects.new((1, 2), reference, torch.zeros(2, 1, 256, 256), torch.zeros(2, 1, 64, 64))
+    small, masks = torch.zeros(256, 256, 3, dtype=torch.uint8), torch.zeros(2, 1, 256, 256)
+    objects = Objects.new((1, 2), small, reference, masks, torch.zeros(2, 1, 64, 64))
     objects.lost[0] = True
     places = set()
     for _ in range(8):

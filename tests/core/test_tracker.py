@@ -8,7 +8,7 @@ import torch
 
 from fastgan_core.errors import FastganError
 from fastgan_core.inputs import network_size
-from fastgan_core.objects import aggregate, mask_scores, winners
+from fastgan_core.objects import aggregate, winners, won
 from fastgan_core.tracker import Tracker, describe
 
 
@@ -73,8 +73,9 @@ def test_aggregation_is_the_sigmoid_for_one_object_and_sums_to_at_most_one():
 def test_twins_are_not_both_lost():
     # At one pixel two objects have 0.45 and 0.35 and the background 0.2: the first has it, though under 0.5.
     masks = torch.tensor([[0.45, 0.1], [0.35, 0.1]]).view(2, 1, 1, 2)
-    scores, shares = mask_scores(masks)
-    assert scores.tolist() == pytest.approx([0.45, 0])
+    pixels, sureness, shares = won(masks)
+    assert pixels.flatten().tolist() == [1, 0, 0, 0]
+    assert sureness.tolist() == pytest.approx([0.45, 0])
     assert shares.tolist() == pytest.approx([0.5, 0])
     index, inside = winners(masks[:, 0])
     assert (index[0, 0], inside.tolist()) == (0, [[True, False]])

@@ -1,0 +1,52 @@
+"""How sure the tracker may be of an object: the network's word, checked against the object's colours.
+
+The network is sure of its masks, also of those that cover something else while the object is out of sight. What they
+cover then seldom has the object's colours.
+"""
+
+import torch
+
+SHADES, TONES = 6, 4  # bins along each of two axes of chroma, and of brightness
+BINS = SHADES * SHADES * TONES
+STEP = 4  # every fourth pixel in each direction is counted
+# Logistic of both signals, fitted by training/lost_and_found.py --fit.
+SURE, ALIKE, BIAS = 27.5, 19.8, -41.4
+
+
+def colours(small: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    """Histograms of colour, with the brightness relative to the frame's, so that more or less light changes little.
+
+    Args:
+        small: frame ``(h, w, 3) uint8 RGB``. masks: ``(N, 1, h, w)``, weight of each pixel.
+
+    Returns:
+        ``(N, BINS) float32``, each sums to 1; zeros for an empty mask.
+    """
+    red, green, blue = small[::STEP, ::STEP].float().unbind(-1)
+    total = red + green + blue
+    tone = _bins(total / (2 * total.mean()).clamp(min=1), TONES)
+    total = total + 30  # dark pixels have no colour to speak of
+    across = _bins(0.5 + 1.5 * (red - green) / total, SHADES)  # beyond 0 and 1 are pure colours alone
+    down = _bins(0.5 + 0.75 * (red + green - 2 * blue) / total, SHADES)
+    place = ((across * SHADES + down) * TONES + tone).flatten()
+    weights = masks[:, 0, ::STEP, ::STEP].flatten(1).float()
+    counts = weights.new_zeros(len(weights), BINS).index_add_(1, place, weights)
+    return counts / counts.sum(dim=1, keepdim=True).clamp(min=1e-6)
+
+
+def _bins(values: torch.Tensor, count: int) -> torch.Tensor:
+    return (values * count).clamp(0, count - 1).int()
+
+
+def likeness(found: torch.Tensor, look: torch.Tensor) -> torch.Tensor:
+    """Bhattacharyya coefficient of histograms ``(N, BINS)``: ``(N,)``, 1 = the same, 0 = nothing in common."""
+    return (found * look).sqrt().sum(dim=1)
+
+
+def confidence(sureness: torch.Tensor, alike: torch.Tensor) -> torch.Tensor:
+    """Probability ``(N,)`` that a mask is on its object.
+
+    Args:
+        sureness: mean probability over the mask's pixels. alike: of :func:`likeness`.
+    """
+    return torch.sigmoid(SURE * sureness + ALIKE * alike + BIAS) * (sureness > 0)

@@ -1,0 +1,223 @@
+"""How often an object is rightly or wrongly reported lost, how soon it is found again, and how good its score is.
+
+python training/lost_and_found.py --davis DAVIS                  # the table of docs/lost_and_found.md
+python training/lost_and_found.py --davis DAVIS --fit            # the weights of fastgan_core/evidence.py
+
+Clips: the drawn scene, in which the object passes behind a tree; recorded sequences in which something passes in
+front of it or the camera looks away (``fastgan_core.hiding``); and the sequences as they are. The weights are fitted
+on other scenes and sequences than the table is made from.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from fastgan_core import evidence, hiding, step
+from fastgan_core.data.folders import davis_sequences
+from fastgan_core.hiding import View
+from fastgan_core.tracker import Tracker
+
+SOON = 10  # frames after which an object that is back should have been found
+RIGHT = 0.5  # IoU from which on a mask is on its object
+BINS = 10
+
+
+def clips(davis: Path | None, split: str, seeds: range, frames: int) -> Iterator[tuple[str, Iterator[View]]]:
+    """Names and clips: ``drawn``, ``curtain``, ``away`` and ``plain``."""
+    for seed in seeds:
+        yield "drawn", hiding.drawn(seed)
+    sequences = davis_sequences(davis, split) if davis else []
+    for number, sequence in enumerate(sequences):
+        pairs = [pair.load() for pair in sequence.frames[:frames]]
+        other = sequences[number - 1].frames[0].load()[0]
+        yield "curtain", hiding.curtain(pairs, other, np.random.default_rng(number))
+        yield "away", hiding.away(pairs, other, np.random.default_rng(1000 + number))
+        yield "plain", hiding.plain(pairs)
+
+
+def follow(tracker: Tracker, clip: Iterator[View]) -> list[dict]:
+    """Per frame after the first: what is there, and what the tracker says."""
+    first = next(clip)
+    tracker.set_reference(first.frame, first.labels)
+    rows = []
+    for view in clip:
+        tracked = tracker.step(view.frame)
+        (found,) = tracked.objects
+        mask, truth = tracked.labels > 0, view.labels > 0
+        either = int((mask | truth).sum())
+        rows.append(
+            {
+                "gone": view.gone,
+                "there": view.there,
+                "lost": found.state == "lost",
+                "drawn": bool(mask.any()),
+                "score": found.score,
+                "overlap": int((mask & truth).sum()) / either if either else 1.0,
+            }
+        )
+    return rows
+
+
+def signals(tracker: Tracker, clip: Iterator[View]) -> list[tuple[float, float, bool]]:
+    """Per frame what the confidence is made from, and whether the mask was on its object, reported lost or not."""
+    seen = []
+
+    def colours(small, pixels):
+        seen.append(pixels[0, 0].numpy() > 0)
+        return evidence.colours(small, pixels)
+
+    def confidence(sureness, alike):
+        seen.extend((float(sureness[0]), float(alike[0])))
+        return evidence.confidence(sureness, alike)
+
+    first = next(clip)
+    tracker.set_reference(first.frame, first.labels)
+    rows = []
+    step.colours, step.confidence = colours, confidence
+    try:
+        for view in clip:
+            seen.clear()
+            tracker.step(view.frame)
+            mask, sureness, alike = seen
+            truth = cv2.resize(view.labels, mask.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+            right = view.there and (mask & truth).sum() > RIGHT * (mask | truth).sum()
+            if view.gone or view.there:
+                rows.append((sureness, alike, bool(right)))
+    finally:
+        step.colours, step.confidence = evidence.colours, evidence.confidence
+    return rows
+
+
+def fit(rows: list[tuple[float, float, bool]]) -> tuple[float, float, float]:
+    """SURE, ALIKE and BIAS of :mod:`fastgan_core.evidence` by logistic regression; masks of no pixel are left out."""
+    table = torch.tensor([row for row in rows if row[0] > 0], dtype=torch.float64)
+    inputs, right = table[:, :2], table[:, 2]
+    mean, deviation = inputs.mean(dim=0), inputs.std(dim=0)
+    weights = torch.zeros(3, dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")
+
+    def loss():
+        optimiser.zero_grad()
+        logits = ((inputs - mean) / deviation) @ weights[:2] + weights[2]
+        # A little decay, as classes that a line separates would drive the weights up without end.
+        total = torch.nn.functional.binary_cross_entropy_with_logits(logits, right) + 5e-4 * weights[:2].square().sum()
+        total.backward()
+        return total
+
+    optimiser.step(loss)
+    scaled = weights.detach()[:2] / deviation
+    return *scaled.tolist(), float(weights[2] - (scaled * mean).sum())
+
+
+def stretches(rows: list[dict]) -> list[tuple[int, int]]:
+    """First frame and the one after the last of each time out of sight."""
+    gone = np.array([False, *(row["gone"] for row in rows), False]).astype(int)
+    edges = np.diff(gone)
+    return list(zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), strict=True))
+
+
+def summarise(runs: list[list[dict]]) -> dict[str, float]:
+    """The figures of one kind of clip; frames with less than a third of the object in sight count for neither side."""
+    rows = [row for run in runs for row in run]
+    lost, gone, there = (np.array([row[key] for row in rows]) for key in ("lost", "gone", "there"))
+    overlap, drawn = np.array([row["overlap"] for row in rows]), np.array([row["drawn"] for row in rows])
+    reported = found = times = returns = 0
+    after = []
+    for run in runs:
+        for start, end in stretches(run):
+            times += 1
+            reported += any(row["lost"] for row in run[start:end])
+            back = next((i for i in range(end, len(run)) if run[i]["there"]), None)
+            if back is None or back + SOON >= len(run):
+                continue
+            returns += 1
+            found += any(row["overlap"] > RIGHT for row in run[back:])
+            after.append(run[back + SOON]["overlap"])
+    astray = there & ~lost & (overlap < 0.1)
+    return {
+        "clips": len(runs),
+        "frames": len(rows),
+        "lost, and gone": int((lost & gone).sum()),
+        "lost, but there": int((lost & there).sum()),
+        "precision": _share((lost & gone).sum(), (lost & (gone | there)).sum()),
+        "recall": _share((lost & gone).sum(), gone.sum()),
+        "wrongly lost": _share((lost & there).sum(), there.sum()),
+        "drawn while gone": _share((drawn & gone).sum(), gone.sum()),
+        "drawn elsewhere": _share(astray.sum(), there.sum()),
+        "times out of sight": times,
+        "of them reported": reported,
+        "returns": returns,
+        "of them found": found,
+        f"IoU {SOON} frames after": float(np.mean(after)) if after else float("nan"),
+        "IoU while there": float(overlap[there].mean()) if there.any() else float("nan"),
+        "calibration error": calibration_error(rows),
+    }
+
+
+def calibration_error(rows: list[dict]) -> float:
+    """Expected calibration error of the score as the probability that the object is seen and its mask is on it.
+
+    Of frames in which the object is reported lost only whether it is out of sight counts.
+    """
+    counted = [row for row in rows if row["gone"] or row["there"]]
+    score = np.array([row["score"] for row in counted])
+    right = np.array([row["there"] if row["lost"] else row["overlap"] > RIGHT and row["there"] for row in counted])
+    place = np.minimum((score * BINS).astype(int), BINS - 1)
+    total = 0.0
+    for n in range(BINS):
+        inside = place == n
+        if inside.any():
+            total += inside.mean() * abs(score[inside].mean() - right[inside].mean())
+    return float(total)
+
+
+def _share(part, whole) -> float:
+    return float(part / whole) if whole else float("nan")
+
+
+def table(figures: dict[str, dict[str, float]]) -> str:
+    """Markdown, a column per kind of clip."""
+    names = list(next(iter(figures.values())))
+    lines = ["| | " + " | ".join(figures) + " |", "|---|" + "---:|" * len(figures)]
+    for name in names:
+        cells = [figures[kind][name] for kind in figures]
+        lines.append(f"| {name} | " + " | ".join(f"{v:.3f}" if isinstance(v, float) else str(v) for v in cells) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--davis", type=Path, help="folder of DAVIS; without it the drawn scenes alone")
+    parser.add_argument("--split", default="val", help="sequences (%(default)s)")
+    parser.add_argument("--seeds", type=int, nargs=2, default=(7, 19), help="of the drawn scenes, first and end")
+    parser.add_argument("--frames", type=int, default=80, help="of each sequence at most (%(default)s)")
+    parser.add_argument("--weights", default="", help="checkpoint; default: the one that ships")
+    parser.add_argument("--fit", action="store_true", help="on the training sequences and other scenes")
+    parser.add_argument("--json", type=Path, help="where to write the figures as well")
+    args = parser.parse_args()
+    tracker = Tracker.from_weights(args.weights)
+    if args.fit:
+        rows = []
+        for kind, clip in clips(args.davis, "train", range(100, 106), args.frames):
+            rows += signals(tracker, clip)
+            print(kind, len(rows), flush=True)
+            print("SURE, ALIKE, BIAS = {:.1f}, {:.1f}, {:.1f}".format(*fit(rows)), flush=True)
+        return
+    runs: dict[str, list] = {}
+    for kind, clip in clips(args.davis, args.split, range(*args.seeds), args.frames):
+        runs.setdefault(kind, []).append(follow(tracker, clip))
+        print(kind, len(runs[kind]), flush=True)
+    figures = {kind: summarise(found) for kind, found in runs.items()}
+    figures["all"] = summarise([run for found in runs.values() for run in found])
+    print(table(figures))
+    if args.json:
+        args.json.write_text(json.dumps(figures, indent=1))
+
+
+if __name__ == "__main__":
+    main()
