@@ -19,9 +19,10 @@ GROUND, PALE, TEXT, DIM = (32, 34, 38), (48, 51, 57), (235, 235, 235), (160, 165
 WARM, COOL = (255, 176, 64), (96, 200, 255)
 
 LIVE_KEYS = (
-    ("Space, drag", "freeze this frame"),
-    ("click a name", "mark that object again"),
-    ("D", "stop following the object"),
+    ("Space", "freeze this picture"),
+    ("drag, click", "freeze and mark at once"),
+    ("1-9, N", "choose an object"),
+    ("D", "stop following that object"),
     ("R, R", "forget all objects"),
     ("H", "hide the keys"),
     ("Q", "quit"),

@@ -77,6 +77,8 @@ class TrackerLink(Node):
         """Why nothing is to be seen or sent, in words with the fix; empty when all is well."""
         if not self.requests.possible:
             return f"There is no {self.tracker}: is it running, with this name (--node) and ROS_DOMAIN_ID?"
+        if self._state.endswith("ing"):  # configuring, activating
+            return f"{self.tracker} is {self._state}; please wait."
         if self._state not in ("", "active"):
             return f"{self.tracker} is {self._state}: run 'ros2 lifecycle set {self.tracker} activate'."
         if self._camera is None:
