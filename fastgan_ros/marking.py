@@ -1,62 +1,21 @@
-"""What an operator has marked on a frozen frame: boxes and strokes per object, and the outlines they lead to.
+"""What an operator has marked on a frozen frame: the marks of each object, and the outlines they lead to.
 
 No ROS and no window in here. All coordinates are pixels of the camera image.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
 
-from fastgan_core.errors import FastganError
-from fastgan_core.outline import outline
+from fastgan_core.click import Looks
+from fastgan_core.masks import bounding_box
+from fastgan_ros.marks import BOX, CLICK, INSIDE, OUTSIDE, Action, Hints, Job, Point, paint
 
 LAST_ID = 254  # a mask of 255 alone would be taken for black and white
-CLICK = 4  # a drag that stays within so many pixels is a click
-REACH = 1.6  # size of the box about a click, relative to the object's size when it was last seen
-DOT = 0.12  # radius of the stroke that a click leaves, relative to the smaller side of that size
-
-INSIDE, OUTSIDE, BOX = "inside", "outside", "box"
-
-Point = tuple[int, int]
-
-
-class Action(NamedTuple):
-    """One thing that the operator did for an object."""
-
-    number: int  # the object's id
-    kind: str  # INSIDE, OUTSIDE or BOX
-    points: tuple[Point, ...]  # of the stroke; of a box two opposite corners
-    radius: int  # of the stroke's brush
-
-    @property
-    def box(self) -> tuple[int, int, int, int]:
-        """``x, y, width, height`` about the points."""
-        return cv2.boundingRect(np.array(self.points, np.int32))
-
-
-class Hints(NamedTuple):
-    """What `fastgan_core.outline.outline` takes for one object."""
-
-    box: tuple[int, int, int, int] | None
-    inside: np.ndarray  # (H, W) bool
-    outside: np.ndarray  # (H, W) bool
-
-
-class Job(NamedTuple):
-    """An outline to be found; `run` may be called in any thread."""
-
-    number: int
-    actions: tuple[Action, ...]  # what it was asked for
-    frame: np.ndarray
-    hints: Hints
-
-    def run(self) -> tuple[np.ndarray | None, str]:
-        """``(H, W) bool`` and no words, or None and what is wrong in words."""
-        try:
-            return outline(self.frame, *self.hints), ""
-        except FastganError as error:
-            return None, str(error)
+NEAR = 4  # a drag that stays within so many pixels is a click
+MARGIN = 0.15  # about what a click found, for the box that strokes correct it in
+CORE = 3  # pixels from its edge what a click found is not in doubt
 
 
 class Selection:
@@ -74,6 +33,8 @@ class Selection:
         self.tool: str | None = None  # BOX or INSIDE for the next drag; None: a box first, then strokes
         self._actions: list[Action] = []
         self._found: dict[int, tuple[tuple[Action, ...], np.ndarray | None, str]] = {}
+        self._looks: dict[Action, Looks | None] = {}  # of clicks
+        self._clicked: dict[Action, np.ndarray | None] = {}  # what clicks found
 
     def press(self, x: int, y: int, kind: str, radius: int) -> None:
         """Begin a drag: of a stroke, or with kind INSIDE of a box where nothing says yet where the object is."""
@@ -89,29 +50,24 @@ class Selection:
         rest = [] if self.dragged.kind == BOX else rest
         self.dragged = self.dragged._replace(points=(first, *rest, self._within(x, y)))
 
-    def release(self, size: tuple[int, int]) -> bool:
+    def release(self, looks: Looks | None = None) -> bool:
         """End the drag. Returns whether it was a click on an object of which nothing was marked yet.
 
-        Such a click is a dot on the object, and a box about it for an object of ``size`` (width, height) pixels.
+        Such a click asks for the object at that place; ``looks`` is how it looked before.
         """
         action, self.dragged = self.dragged, None
         if action is None:
             return False
-        if action.kind != BOX or max(action.box[2:]) > CLICK:
+        if action.kind != BOX or max(action.box[2:]) > NEAR:
             if action.kind != OUTSIDE:
                 self.tool = None
             self._actions.append(action)
             return False
         if self._begun(self.current):  # a new box was wanted, and this is none
             return False
-        (x, y), (width, height) = action.points[0], size
-        across, down = round(width * REACH / 2), round(height * REACH / 2)
-        corners = self._within(x - across, y - down), self._within(x + across, y + down)
-        dot = max(round(DOT * min(size)), 2)
-        self._actions += [
-            Action(self.current, BOX, corners, 0),
-            Action(self.current, INSIDE, ((x, y),), dot),
-        ]
+        click = Action(self.current, CLICK, action.points[:1], action.radius)
+        self._looks[click] = looks
+        self._actions.append(click)
         return True
 
     def cancel(self) -> None:
@@ -124,10 +80,6 @@ class Selection:
             return False
         self.current = self._actions.pop().number
         return True
-
-    def drop(self, number: int) -> None:
-        """Take all marks of an object back."""
-        self._actions = [action for action in self._actions if action.number != number]
 
     @property
     def numbers(self) -> list[int]:
@@ -144,20 +96,35 @@ class Selection:
         for action in self.actions_of(number):
             if action.kind == BOX:
                 box = action.box
-            else:
+            elif action.kind != CLICK:
                 paint(painted, action, 1 if action.kind == INSIDE else 2)
+            elif (found := self._clicked.get(action)) is not None:
+                x, y, width, height = bounding_box(found)
+                across, down = MARGIN * width + 2, MARGIN * height + 2
+                box = x - across, y - down, width + 2 * across, height + 2 * down
+                core = cv2.erode(found.astype(np.uint8), np.ones((2 * CORE + 1,) * 2, np.uint8))
+                painted[core > 0] = 1
         return Hints(box, painted == 1, painted == 2)
 
     def next_job(self) -> Job | None:
         """The outline to find next, None when all are found."""
         for number in self.numbers:
-            if not self.settled(number):
-                return Job(number, self.actions_of(number), self.frame, self.hints(number))
+            if self.settled(number):
+                continue
+            actions = self.actions_of(number)
+            for click in actions:
+                if click.kind == CLICK and click not in self._clicked:
+                    return Job(number, (click,), self.frame, None, click, self._looks[click])
+            return Job(number, actions, self.frame, self.hints(number), None, None)
         return None
 
     def settle(self, job: Job, found: np.ndarray | None, problem: str) -> None:
         """Take in what a job found; marks that were made meanwhile bring the next job."""
         self._found[job.number] = job.actions, found, problem
+        if job.click:
+            self._clicked[job.click] = found
+            if found is None:  # as if it had not been, so that a box may follow
+                self._actions = [action for action in self._actions if action != job.click]
 
     def settled(self, number: int) -> bool:
         """Whether the outline, or its problem, is that of all marks of the object."""
@@ -189,12 +156,3 @@ class Selection:
     def _within(self, x: int, y: int) -> Point:
         height, width = self.frame.shape[:2]
         return min(max(int(x), 0), width - 1), min(max(int(y), 0), height - 1)
-
-
-def paint(canvas: np.ndarray, stroke: Action, colour, scale: float = 1.0) -> None:
-    """Draw a stroke into ``(H, W)`` or ``(H, W, 3)`` that is ``scale`` times as large as the camera image."""
-    points = np.round(np.array(stroke.points) * scale).astype(np.int32)
-    thickness = max(round((2 * stroke.radius + 1) * scale), 1)
-    cv2.polylines(canvas, [points[:, None]], False, colour, thickness)
-    if len(points) == 1 or (points == points[0]).all():
-        cv2.circle(canvas, points[0].tolist(), thickness // 2, colour, -1)

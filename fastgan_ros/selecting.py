@@ -4,11 +4,14 @@ No window in here: select_reference.py hands events in and shows what comes out.
 """
 
 import time
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 
 from fastgan_core.errors import FastganError
-from fastgan_ros.marking import BOX, INSIDE, LAST_ID, OUTSIDE, Selection
+from fastgan_ros.marking import LAST_ID, Selection
+from fastgan_ros.marks import BOX, INSIDE, OUTSIDE, Job
+from fastgan_ros.outliner import Outliner
 from fastgan_ros.pairing import Live
+from fastgan_ros.remembered import Remembered
 from fastgan_ros.selection_panel import Row
 from fastgan_ros.selection_view import Shown, View
 from fastgan_ros.tracker_link import TrackerLink
@@ -25,11 +28,11 @@ class Selecting:
 
     def __init__(self, link: TrackerLink, pool: Executor):
         self.view = View()
-        self._link, self._pool = link, pool
+        self._link, self._outliner = link, Outliner(pool)
         self._selection: Selection | None = None
         self._sent: Selection | None = None  # the one whose answer is waited for
-        self._outlining: tuple | None = None  # the job and its future
         self._chosen: int | None = None  # while live; None: a free id comes next
+        self._remembered = Remembered()
         self._quick = False  # the next click is sent at once
         self._send_when_outlined = False
         self._live: Live | None = None
@@ -60,9 +63,7 @@ class Selecting:
         if self._selection is None or not self._selection.dragged:
             return
         number = self._selection.current
-        seen = {entry.number: entry.size for entry in self._link.objects()}
-        height, width = self._selection.frame.shape[:2]
-        clicked = self._selection.release(seen.get(number) or (min(width, height) // 3,) * 2)
+        clicked = self._selection.release(self._remembered.looks(number))
         self._quick = self._quick and clicked
         self._send_when_outlined = self._quick
         if self._selection.next_job():
@@ -94,15 +95,8 @@ class Selecting:
         """Take in answers and outlines; to be called often."""
         while not self._link.requests.answers.empty():
             self._answered(self._link.requests.answers.get())
-        if self._outlining and self._outlining[2].done():
-            owner, job, future = self._outlining
-            self._outlining = None
-            owner.settle(job, *future.result())
-            if owner is self._selection:
-                self._outlined(job.number)
-        if self._selection and not self._outlining and (job := self._selection.next_job()):
-            future: Future = self._pool.submit(job.run)
-            self._outlining = self._selection, job, future
+        if done := self._outliner.tick(self._selection):
+            self._outlined(*done)
 
     def shown(self) -> Shown:
         """What is to be seen now."""
@@ -111,6 +105,7 @@ class Selecting:
             self._live = self._link.pictures.live()
         except FastganError as error:
             trouble = str(error)
+        self._remembered.update(self._link.objects(), self._live)
         words, warning = self._said or _WELCOME, self._warning
         if trouble and not self._selection and time.monotonic() - self._said_at > FRESH:
             words, warning = trouble, True
@@ -177,16 +172,15 @@ class Selecting:
             what = "draws the box of" if name == "b" else "paints on"
             self._say(f"The next drag {what} object {chosen.current}.")
 
-    def _outlined(self, number: int) -> None:
+    def _outlined(self, job: Job, problem: str) -> None:
         chosen = self._selection
-        problem = chosen.problem()
+        problem = chosen.problem() or (problem and f"Object {job.number}: {problem}.")
         if problem:
             self._say(problem, warning=True)
             self._send_when_outlined = False
         elif chosen.next_job() is None:
-            area = int(chosen.proposal(number).sum())
             self._say(
-                f"Object {number} outlined, {area} pixels. Strokes correct it: left on the object, right beside it. "
+                f"Object {job.number} is outlined. Strokes correct it: left on the object, right beside it. "
                 "Enter sends, N begins another object."
             )
             if self._send_when_outlined:
@@ -211,8 +205,10 @@ class Selecting:
     def _answered(self, answer: Answer) -> None:
         if answer.what == "send":
             sent, self._sent = self._sent, None
-            if answer.success and sent is self._selection:
-                self._go_live()
+            if answer.success and sent:
+                self._remembered.marked(sent)
+                if sent is self._selection:
+                    self._go_live()
         self._say(answer.message, warning=not answer.success)
 
     def _waits(self) -> bool:

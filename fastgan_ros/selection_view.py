@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 
 from fastgan_core.masks import overlay
-from fastgan_ros.marking import BOX, INSIDE, Action, Selection, paint
+from fastgan_ros.marking import Selection
+from fastgan_ros.marks import BOX, CLICK, INSIDE, Action, paint
 from fastgan_ros.selection_panel import COOL, GROUND, STATUS, TEXT, Row, colour_of, draw_panel, draw_status
 from fastgan_ros.selection_panel import WIDTH as PANEL
 
@@ -110,6 +111,11 @@ class View:
             )
             cv2.rectangle(picture, (left, top), (right, bottom), OUT, 3)
             cv2.rectangle(picture, (left, top), (right, bottom), colour, 1)
+            return
+        if action.kind == CLICK:
+            place = tuple(round(at * self.scale) for at in action.points[0])
+            cv2.drawMarker(picture, place, OUT, cv2.MARKER_CROSS, 17, 5)
+            cv2.drawMarker(picture, place, TEXT, cv2.MARKER_CROSS, 15, 2)
             return
         # Not covering: what lies under a stroke is what one looks at.
         painted = picture.copy()

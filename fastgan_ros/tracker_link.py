@@ -27,7 +27,6 @@ class Seen(NamedTuple):
 
     number: int
     lost: bool
-    size: tuple[int, int] | None  # width and height in pixels when it was last in view
 
 
 class TrackerLink(Node):
@@ -94,14 +93,8 @@ class TrackerLink(Node):
         return ""
 
     def _on_objects(self, msg: TrackedObjects) -> None:
-        before, now = self._objects, {}
-        for entry in msg.objects:
-            lost = entry.state == TrackedObject.STATE_LOST
-            size = (entry.box.width, entry.box.height)
-            if lost:
-                size = before[entry.id].size if entry.id in before else None
-            now[entry.id] = Seen(entry.id, lost, size)
-        self._objects = now
+        lost = TrackedObject.STATE_LOST
+        self._objects = {entry.id: Seen(entry.id, entry.state == lost) for entry in msg.objects}
 
     def _review(self) -> None:
         """Twice a second: follow the camera and its reliability, give up on answers, ask for the tracker's state."""

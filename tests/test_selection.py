@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from fastgan_core.click import Looks
 from fastgan_core.masks import PALETTE, bounding_box
 from fastgan_core.scene import Scene
-from fastgan_ros.marking import BOX, INSIDE, OUTSIDE, Selection, paint
+from fastgan_ros.marking import Selection
+from fastgan_ros.marks import BOX, CLICK, INSIDE, OUTSIDE, paint
 from fastgan_ros.selection_panel import FROZEN_KEYS, LIVE_KEYS, Row, wrapped
 from fastgan_ros.selection_view import Shown, View
 
@@ -18,11 +20,11 @@ def iou(found, truth=TRUTH > 0) -> float:
     return (found & truth).sum() / (found | truth).sum()
 
 
-def drag(selection, *points, kind=INSIDE, radius=3, size=(80, 80)) -> bool:
+def drag(selection, *points, kind=INSIDE, radius=3, looks=None) -> bool:
     selection.press(*points[0], kind, radius)
     for point in points[1:]:
         selection.move(*point)
-    return selection.release(size)
+    return selection.release(looks)
 
 
 def outlined(selection) -> Selection:
@@ -63,11 +65,43 @@ def test_after_the_box_drags_are_strokes_that_correct_it(selection):
     assert outlined(selection).proposal(1)[CENTRE[1], X + 20]
 
 
-def test_a_click_proposes_an_object_of_the_size_it_had(selection):
-    assert drag(selection, (CENTRE[0] + 5, CENTRE[1] - 4), size=(WIDTH, HEIGHT))
+def test_a_click_proposes_the_object_there(selection):
+    assert drag(selection, (CENTRE[0] + 5, CENTRE[1] - 4))
     assert iou(outlined(selection).labels() == 1) > 0.9
     assert not drag(selection, CENTRE), "a second click is a dot of a stroke"
-    assert [action.kind for action in selection.actions_of(1)] == [BOX, INSIDE, INSIDE]
+    assert [action.kind for action in selection.actions_of(1)] == [CLICK, INSIDE]
+    assert iou(outlined(selection).labels() == 1) > 0.9
+
+
+def test_a_click_knows_how_the_object_looked():
+    """Another frame of the scene, in which the object is half the size and lies in the shade of the tree."""
+    scene = Scene(320, 240)
+    frame, truth = scene[60]
+    ys, xs = np.nonzero(truth)
+    selection = Selection(frame, None)
+    assert drag(selection, (int(xs.mean()), int(ys.mean())), looks=Looks(FRAME, TRUTH > 0))
+    assert iou(outlined(selection).labels() == 1, truth > 0) > 0.85
+
+
+def test_strokes_correct_what_a_click_found(selection):
+    drag(selection, CENTRE)
+    before = outlined(selection).proposal(1)
+    drag(selection, (X + 8, CENTRE[1]), (X + WIDTH // 2 - 8, CENTRE[1]), kind=OUTSIDE)
+    after = outlined(selection).proposal(1)
+    assert before[CENTRE[1], X + 20] and not after[CENTRE[1], X + 20]
+    assert (before & after).sum() > 0.7 * before.sum()
+
+
+def test_a_click_that_finds_nothing_leaves_nothing():
+    selection = Selection(np.full((120, 160, 3), 90, np.uint8), None)
+    assert drag(selection, (80, 60))
+    job = selection.next_job()
+    found, problem = job.run()
+    selection.settle(job, found, problem)
+    assert found is None and "stands out" in problem
+    assert selection.numbers == [] and selection.next_job() is None
+    drag(selection, (60, 40), (100, 80))
+    assert selection.actions_of(1)[0].kind == BOX
 
 
 def test_strokes_alone_are_enough(selection):
@@ -141,7 +175,7 @@ def test_marks_end_at_the_edge_of_the_image(selection):
     assert selection.actions_of(1)[0].points == ((300, 220), (319, 0))
     selection.press(5, 5, INSIDE, 3)
     selection.cancel()
-    assert not selection.release((9, 9)) and len(selection.actions_of(1)) == 1
+    assert not selection.release() and len(selection.actions_of(1)) == 1
 
 
 @pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
