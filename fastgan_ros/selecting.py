@@ -7,19 +7,18 @@ import time
 from concurrent.futures import Executor
 
 from fastgan_core.errors import FastganError
-from fastgan_ros.marking import LAST_ID, Selection
+from fastgan_ros.marking import Selection
 from fastgan_ros.marks import BOX, INSIDE, OUTSIDE, Job
 from fastgan_ros.outliner import Outliner
 from fastgan_ros.pairing import Live
 from fastgan_ros.remembered import Remembered
-from fastgan_ros.selection_panel import Row
+from fastgan_ros.roster import Roster
 from fastgan_ros.selection_view import Shown, View
 from fastgan_ros.tracker_link import TrackerLink
 from fastgan_ros.tracker_requests import Answer
 
 BRUSH = 2, 60  # smallest and largest radius
 FRESH = 4.0  # seconds that words stay before trouble takes their place
-SURE = 3.0  # seconds within which R is to be pressed again
 _WELCOME = "Drag a box around an object, or click on it. Space freezes the picture first."
 
 
@@ -31,13 +30,13 @@ class Selecting:
         self._link, self._outliner = link, Outliner(pool)
         self._selection: Selection | None = None
         self._sent: Selection | None = None  # the one whose answer is waited for
-        self._chosen: int | None = None  # while live; None: a free id comes next
+        self._roster = Roster(link)
         self._remembered = Remembered()
         self._quick = False  # the next click is sent at once
         self._send_when_outlined = False
         self._live: Live | None = None
+        self._frozen_at = 0.0
         self._said, self._warning, self._said_at = "", False, 0.0
-        self._reset_asked = 0.0
         self._cursor, self._radius, self._keys = None, 6, True
 
     def press(self, x: int, y: int, beside: bool) -> None:
@@ -74,14 +73,14 @@ class Selecting:
         if name == "h":
             self._keys = not self._keys
         elif name == "r":
-            self._reset()
+            self._say(*self._roster.reset())
         elif name and name in "123456789":
             self._choose(int(name))
         elif self._selection is None:
             if name == " ":
                 self.freeze()
             elif name == "d":
-                self._remove()
+                self._say(*self._roster.remove())
         elif name in (" ", "escape"):
             self._go_live()
             self._say("")
@@ -110,30 +109,25 @@ class Selecting:
         if trouble and not self._selection and time.monotonic() - self._said_at > FRESH:
             words, warning = trouble, True
         frame, labels = (self._live.rgb, self._live.labels) if self._live else (None, None)
-        current = self._selection.current if self._selection else self._chosen or 0
+        current = self._selection.current if self._selection else self._roster.chosen or 0
         return Shown(
-            frame, labels, self._selection, current, self._rows(), words, warning, self._link.requests.busy, self._keys,
-            self._cursor, max(round(self._radius / self.view.scale), 1),
+            frame, labels, self._selection, current, self._roster.rows(self._selection), words, warning, self._link.requests.busy, self._keys,
+            self._cursor, max(round(self._radius / self.view.scale), 1), time.monotonic() - self._frozen_at,
+            self._link.history,
         )  # fmt: skip
-
-    def _rows(self) -> list[Row]:
-        rows = {seen.number: Row(seen.number, "lost" if seen.lost else "tracked") for seen in self._link.objects()}
-        for number in self._selection.numbers if self._selection else []:
-            rows.setdefault(number, Row(number, ""))
-        # Those that need somebody come first: the panel is short.
-        return sorted(rows.values(), key=lambda row: (row.state != "lost", row.number))
 
     def freeze(self, number: int | None = None) -> None:
         """Freeze the picture that is shown, to mark an object in it; None: the one chosen, or a new one."""
         if self._live is None:
             self._say("There is no picture to freeze yet.", warning=True)
             return
-        number = number or self._chosen or self._free()
+        number = number or self._roster.chosen or self._roster.next_number(self._selection)
+        self._frozen_at = time.monotonic()
         self._selection = Selection(self._live.rgb, self._live.header, number)
         self._say(f"Frozen. Drag a box around object {number}, or click on it.")
 
     def _go_live(self) -> None:
-        self._selection, self._chosen = None, None
+        self._selection, self._roster.chosen = None, None
         self._quick = self._send_when_outlined = False
 
     def _choose(self, number: int) -> None:
@@ -143,14 +137,13 @@ class Selecting:
             self._selection.current = number
             self._say(f"The next mark is for object {number}.")
         else:
-            self._chosen = number
+            self._roster.chosen = number
             self._say(f"Object {number} is chosen: mark it again, or press D to stop following it.")
 
     def _pick(self, number: int) -> None:
         """A click on the name of an object."""
-        lost = any(seen.lost for seen in self._link.objects() if seen.number == number)
         self._choose(number)
-        if lost and not self._waits():
+        if self._roster.lost(number) and not self._waits():
             if self._selection is None:
                 self.freeze(number)
             self._quick = self._selection is not None and not self._selection.actions_of(number)
@@ -166,7 +159,7 @@ class Selecting:
                 self._say("There is nothing to undo.")
             self._quick = self._send_when_outlined = False
         elif name == "n":
-            self._choose(self._free())
+            self._choose(self._roster.next_number(chosen))
         elif name in ("b", "p"):
             chosen.tool = BOX if name == "b" else INSIDE
             what = "draws the box of" if name == "b" else "paints on"
@@ -213,27 +206,6 @@ class Selecting:
 
     def _waits(self) -> bool:
         return self._selection is not None and self._sent is self._selection
-
-    def _remove(self) -> None:
-        known = [seen.number for seen in self._link.objects()]
-        number = self._chosen or (known[0] if len(known) == 1 else None)
-        if number is None:
-            self._say("Which one? Press its number or click on its name, then D.", warning=True)
-            return
-        self._link.requests.remove(number)
-        self._chosen = None
-
-    def _reset(self) -> None:
-        if time.monotonic() - self._reset_asked < SURE:
-            self._reset_asked = 0.0
-            self._link.requests.reset()
-        else:
-            self._reset_asked = time.monotonic()
-            self._say("Press R once more to forget all objects.", warning=True)
-
-    def _free(self) -> int:
-        taken = {seen.number for seen in self._link.objects()} | set(self._selection.numbers if self._selection else ())
-        return next((number for number in range(1, LAST_ID) if number not in taken), LAST_ID)
 
     def _say(self, words: str, warning: bool = False) -> None:
         self._said, self._warning, self._said_at = words, warning, time.monotonic()

@@ -49,22 +49,32 @@ class Row(NamedTuple):
     state: str  # "tracked", "lost" or "" while the tracker does not know it
 
 
+class Title(NamedTuple):
+    """What is said of a frozen picture."""
+
+    what: str  # is being marked
+    age: str
+    late: bool  # the tracker will soon have forgotten this frame, or has
+
+
 def draw_panel(
-    canvas: np.ndarray, inset: np.ndarray | None, frozen: bool, current: int, rows: list[Row], keys: bool
+    canvas: np.ndarray, inset: np.ndarray | None, title: Title | None, rows: list[Row], current: int, keys: bool
 ) -> list[tuple[int, int, int]]:
     """Draw the panel into its part of the window.
 
     Args:
         canvas: ``(H, WIDTH, 3) uint8 RGB``. inset: the live image while another is frozen, in any size.
+        title: None while the picture is live.
 
     Returns:
         upper edge, lower edge and number of each object that is named in it.
     """
     x, y = 14, 12
-    if frozen:
+    if title:
         y = _draw_inset(canvas, x, y, inset)
         write(canvas, "FROZEN", (x, y + 16), 0.6, COOL, 2)
-        write(canvas, f"marking object {current}", (x + 90, y + 16), 0.5, TEXT)
+        write(canvas, title.what, (x + 88, y + 16), 0.5, TEXT)
+        write(canvas, title.age, (x + 190, y + 16), 0.5, WARM if title.late else DIM)
     else:
         write(canvas, "LIVE", (x, y + 16), 0.6, WARM, 2)
     y += 34
@@ -78,7 +88,7 @@ def draw_panel(
         write(canvas, words, (x, y + 14), 0.45, DIM)
         y += 22
     y += 8
-    for key, what in (FROZEN_KEYS if frozen else LIVE_KEYS) if keys else (("H", "show the keys"),):
+    for key, what in (FROZEN_KEYS if title else LIVE_KEYS) if keys else (("H", "show the keys"),):
         if y + 18 <= canvas.shape[0]:
             write(canvas, key, (x, y + 14), 0.43, COOL)
             write(canvas, what, (x + 88, y + 14), 0.43, DIM)

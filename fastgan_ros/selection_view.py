@@ -11,7 +11,7 @@ import numpy as np
 from fastgan_core.masks import overlay
 from fastgan_ros.marking import Selection
 from fastgan_ros.marks import BOX, CLICK, INSIDE, Action, paint
-from fastgan_ros.selection_panel import COOL, GROUND, STATUS, TEXT, Row, colour_of, draw_panel, draw_status
+from fastgan_ros.selection_panel import COOL, GROUND, STATUS, TEXT, Row, Title, colour_of, draw_panel, draw_status
 from fastgan_ros.selection_panel import WIDTH as PANEL
 
 LARGEST = (960, 720)  # pixels (width, height) that the camera image is fitted into
@@ -33,6 +33,8 @@ class Shown(NamedTuple):
     keys: bool = True
     cursor: tuple[int, int] | None = None  # in the window, with its brush while a frame is frozen
     radius: int = 0
+    age: float = 0.0  # seconds since the picture was frozen
+    kept: float | None = None  # seconds that the tracker keeps frames
 
 
 class View:
@@ -80,9 +82,16 @@ class View:
         if shown.selection and shown.frame is not None:
             inset = shown.frame if shown.labels is None else overlay(shown.frame, shown.labels)
         panel, status = canvas[:-STATUS, across:], canvas[-STATUS:]
-        self._rows = draw_panel(panel, inset, bool(shown.selection), shown.current, shown.rows, shown.keys)
+        self._rows = draw_panel(panel, inset, self._title(shown), shown.rows, shown.current, shown.keys)
         draw_status(status, shown.status, shown.warning, shown.busy)
         return canvas
+
+    @staticmethod
+    def _title(shown: Shown) -> Title | None:
+        if shown.selection is None:
+            return None
+        late = shown.kept is not None and shown.age > 0.8 * shown.kept
+        return Title(f"object {shown.current}", f"{shown.age:.0f} s ago", late)
 
     def _picture_size(self) -> tuple[int, int]:
         return max(round(self._size[0] * self.scale), 1), max(round(self._size[1] * self.scale), 1)

@@ -7,6 +7,7 @@ import threading
 from typing import NamedTuple
 
 from lifecycle_msgs.srv import GetState
+from rcl_interfaces.srv import GetParameters
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
@@ -47,6 +48,8 @@ class TrackerLink(Node):
         self._console = Console(self.get_logger())
         self.create_subscription(Image, f"{self.tracker}/mask", self.pictures.add_mask, OUTPUT_QOS)
         self.create_subscription(TrackedObjects, f"{self.tracker}/objects", self._on_objects, OUTPUT_QOS)
+        self.history: float | None = None  # seconds that the tracker keeps frames, once it has said so
+        self._get_parameters = self.create_client(GetParameters, f"{self.tracker}/get_parameters")
         self._get_state = self.create_client(GetState, f"{self.tracker}/get_state")
         self.create_timer(0.5, self._review)
         self._stop = threading.Event()
@@ -109,11 +112,19 @@ class TrackerLink(Node):
             self._camera.review()
         self.requests.give_up()
         if self._asked is not None and self._asked.done():
-            self._state, self._asked = self._asked.result().current_state.label, None
+            before, self._state = self._state, self._asked.result().current_state.label
+            self._asked = None
+            if self._state == "active" != before and self._get_parameters.service_is_ready():
+                request = GetParameters.Request(names=["history_seconds"])
+                self._get_parameters.call_async(request).add_done_callback(self._on_history)
         if not self._get_state.service_is_ready():
             self._state, self._asked = "", None
         elif self._asked is None:
             self._asked = self._get_state.call_async(GetState.Request())
+
+    def _on_history(self, future) -> None:
+        values = future.result().values
+        self.history = values[0].double_value if values else None
 
     def _topic(self) -> tuple[str, str]:
         """The camera's topic, given or that which the tracker takes, and its transport; empty: not there yet."""
