@@ -110,10 +110,10 @@ class Selecting:
             words, warning = trouble, True
         frame, labels = (self._live.rgb, self._live.labels) if self._live else (None, None)
         current = self._selection.current if self._selection else self._roster.chosen or 0
+        radius, age = max(round(self._radius / self.view.scale), 1), time.monotonic() - self._frozen_at
         return Shown(
-            frame, labels, self._selection, current, self._roster.rows(self._selection), words, warning, self._link.requests.busy, self._keys,
-            self._cursor, max(round(self._radius / self.view.scale), 1), time.monotonic() - self._frozen_at,
-            self._link.history,
+            frame, labels, self._selection, current, self._roster.rows(self._selection), words, warning,
+            self._link.requests.busy, self._keys, self._cursor, radius, age, self._link.history,
         )  # fmt: skip
 
     def freeze(self, number: int | None = None) -> None:

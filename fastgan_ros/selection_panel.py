@@ -21,7 +21,7 @@ WARM, COOL = (255, 176, 64), (96, 200, 255)
 LIVE_KEYS = (
     ("Space", "freeze this picture"),
     ("drag, click", "freeze and mark at once"),
-    ("1-9, N", "choose an object"),
+    ("1-9", "choose an object"),
     ("D", "stop following that object"),
     ("R, R", "forget all objects"),
     ("H", "hide the keys"),
