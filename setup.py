@@ -30,6 +30,7 @@ setup(
             "tracker = fastgan_ros.node:main",
             "bench = fastgan_ros.bench:main",
             "camera = fastgan_ros.camera:main",
+            "select_reference = fastgan_ros.select_reference:main",
             "set_reference = fastgan_ros.set_reference:main",
         ],
     },

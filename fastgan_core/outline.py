@@ -58,7 +58,7 @@ def outline(
             "around the object"
         )
     least = max(FOUND * (right - left) * (bottom - top), 16)
-    found = _cut(frame[part], hints)
+    found = cut(frame[part], hints)
     if found.sum() < least:
         # The colours of the object are around it too; its middle is then taken for granted.
         centre = (left + right) // 2 - x0, (top + bottom) // 2 - y0
@@ -66,9 +66,9 @@ def outline(
             np.zeros_like(hints), centre, (round(SEED * (right - left)), round(SEED * (bottom - top))), 0, 0, 360, 1, -1
         )
         hints[(middle > 0) & (hints == cv2.GC_PR_FGD)] = cv2.GC_FGD
-        found = _cut(frame[part], hints)
+        found = cut(frame[part], hints)
     found = (found | inside[part]) & ~outside[part]
-    found = _parts(found, inside[part])
+    found = parts(found, inside[part])
     if found.sum() < least:
         raise FastganError(
             "nothing in the box stands out from what is around it: draw the box closer around the object, or give "
@@ -116,7 +116,7 @@ def _span(box: Box | None, inside: np.ndarray, size: tuple[int, int]) -> tuple[i
     return left, top, right, bottom
 
 
-def _cut(frame: np.ndarray, hints: np.ndarray) -> np.ndarray:
+def cut(frame: np.ndarray, hints: np.ndarray) -> np.ndarray:
     """GrabCut's foreground, ``(H, W) bool``, found at no more than ``PIXELS`` pixels."""
     height, width = hints.shape
     shrink = min((PIXELS / (height * width)) ** 0.5, 1.0)
@@ -136,7 +136,7 @@ def _cut(frame: np.ndarray, hints: np.ndarray) -> np.ndarray:
     return cv2.resize(found, (width, height), interpolation=cv2.INTER_LINEAR) > 0.5
 
 
-def _parts(found: np.ndarray, inside: np.ndarray) -> np.ndarray:
+def parts(found: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """The largest connected part, what else is large, and what was painted on."""
     count, parts, stats, _ = cv2.connectedComponentsWithStats(found.astype(np.uint8), connectivity=4)
     areas = stats[:, cv2.CC_STAT_AREA]

@@ -21,10 +21,10 @@ class ImageSubscription:
     """Subscribes to the topic `image` of a node and follows the reliability of its publishers.
 
     `setting` is the parameter `reliability`; `callback` takes each message and must return at once.
-    review() is to be called now and then.
+    review() is to be called now and then. With `topic` it is that one, whatever `image` is remapped to.
     """
 
-    def __init__(self, node, transport: str, setting: str, callback, console):
+    def __init__(self, node, transport: str, setting: str, callback, console, topic: str | None = None):
         self._node = node
         self._transport = transport
         self._setting = setting
@@ -32,7 +32,7 @@ class ImageSubscription:
         self._console = console
         self._lock = threading.Lock()
         self._subscription = None
-        self.topic = self._topic()
+        self.topic = topic or self._topic()
         # Best effort hears every publisher; review() asks for reliable where that is offered.
         self.reliability = explain.wanted_reliability(setting, []) or "best_effort"
 

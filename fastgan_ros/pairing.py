@@ -1,0 +1,78 @@
+"""Images and masks of one stamp brought together, for a viewer that gets both from the network."""
+
+import threading
+import time
+from collections import OrderedDict
+from typing import NamedTuple
+
+import numpy as np
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+
+from fastgan_ros.images import from_compressed, to_labels, to_rgb
+
+KEPT = 90, 200_000_000  # images that wait for their masks: at most so many, and so many bytes
+STALE = 2.0  # seconds without a mask after which the image is shown without one
+
+
+class Live(NamedTuple):
+    """The newest image that can be shown with its mask; without one when no masks come."""
+
+    rgb: np.ndarray  # (H, W, 3) uint8
+    header: Header
+    labels: np.ndarray | None  # (H, W)
+
+
+class Pairing:
+    """Keeps images until their masks arrive. Messages may come from any thread; live() is for one alone."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._waiting: OrderedDict[int, Image | CompressedImage] = OrderedDict()
+        self._pair: tuple = (None, None)  # image and mask of one stamp
+        self._arrivals = {"image": 0.0, "mask": 0.0}
+        self._shown: tuple = (None, None, None)  # messages, and what was made of them
+
+    def add_image(self, msg: Image | CompressedImage) -> None:
+        """Take in an image."""
+        with self._lock:
+            self._arrivals["image"] = time.monotonic()
+            self._waiting[_nanoseconds(msg)] = msg
+            most = max(min(KEPT[0], KEPT[1] // max(len(msg.data), 1)), 1)
+            while len(self._waiting) > most:
+                self._waiting.popitem(last=False)
+
+    def add_mask(self, msg: Image) -> None:
+        """Take in a mask; one whose image has not arrived, or is gone, is dropped."""
+        with self._lock:
+            image = self._waiting.get(_nanoseconds(msg))
+            if image is None:
+                return
+            self._arrivals["mask"] = time.monotonic()
+            self._pair = image, msg
+            while next(iter(self._waiting)) != _nanoseconds(msg):
+                self._waiting.popitem(last=False)
+
+    def silent(self, kind: str) -> bool:
+        """Whether no "image", or no "mask" with an image, came for a while."""
+        return time.monotonic() - self._arrivals[kind] > STALE
+
+    def live(self) -> Live | None:
+        """What is newest; None before the first image. FastganError when it cannot be read."""
+        with self._lock:
+            image, mask = self._pair
+            if self._waiting and self.silent("mask"):
+                image, mask = next(reversed(self._waiting.values())), None
+        if image is None:
+            return None
+        if image is not self._shown[0] or mask is not self._shown[1]:
+            rgb = to_rgb(image) if isinstance(image, Image) else from_compressed(image)
+            labels = None if mask is None else to_labels(mask)
+            if labels is not None and labels.shape != rgb.shape[:2]:
+                labels = None  # another camera's, with the same stamp
+            self._shown = image, mask, Live(rgb, image.header, labels)
+        return self._shown[2]
+
+
+def _nanoseconds(msg) -> int:
+    return msg.header.stamp.sec * 10**9 + msg.header.stamp.nanosec

@@ -1,0 +1,105 @@
+"""A virtual display with a window manager, and a person at it: real mouse and keys, by xdotool."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+from harness import wait_for
+
+ROOT = Path(__file__).parents[2]
+# A folder with an OpenCV that has windows, where the environment's own has none:
+# pip install --no-deps --target FOLDER opencv-python
+ELSEWHERE = os.environ.get("FASTGAN_WINDOW_OPENCV", "")
+
+
+def why_not() -> str:
+    """Why no window can be tested here; empty when it can."""
+    for program, package in (("Xvfb", "xvfb"), ("xdotool", "xdotool"), ("import", "imagemagick")):
+        if not shutil.which(program):
+            return f"needs {program} (apt install {package})"
+    code = "import cv2, sys; sys.exit('GUI:                           NONE' in cv2.getBuildInformation())"
+    if subprocess.run([sys.executable, "-c", code], env=environment(), check=False, timeout=120).returncode:
+        return "this OpenCV has no windows: 'make window', or name a folder with opencv-python in FASTGAN_WINDOW_OPENCV"
+    return ""
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The environment of processes that use the project and an OpenCV with windows."""
+    path = os.pathsep.join(part for part in (ELSEWHERE, str(ROOT), os.environ.get("PYTHONPATH", "")) if part)
+    return {**os.environ, "PYTHONPATH": path, **more}
+
+
+class Screen:
+    """The display; `mouse()` and `key()` are the person's."""
+
+    def __init__(self):
+        read, write = os.pipe()
+        self._server = subprocess.Popen(
+            ["Xvfb", "-displayfd", str(write), "-screen", "0", "1300x760x24", "-nolisten", "tcp"],
+            pass_fds=[write], stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        os.close(write)
+        with os.fdopen(read) as number:
+            self.display = f":{number.readline().strip()}"
+        assert self.display != ":", "Xvfb did not start"
+        self.environment = environment(DISPLAY=self.display)
+        self.window = ""
+        self.at = (0, 0)
+
+    def close(self) -> None:
+        """Switch it off."""
+        self._server.terminate()
+        self._server.wait(20)
+
+    def find(self, title: str) -> None:
+        """Wait for the window of this title."""
+
+        def found():
+            return self._do("search", "--onlyvisible", "--name", title, check=False).split()
+
+        self.window = wait_for(found, f"the window {title}")[-1]
+        place = dict(line.split("=") for line in self._do("getwindowgeometry", "--shell", self.window).split())
+        self.at = int(place["X"]), int(place["Y"])
+        self._do("windowfocus", self.window)
+
+    def drag(self, *points: tuple[int, int], button: int = 1, held: str = "") -> None:
+        """Press at the first place in the window, move over the others, release."""
+        if held:
+            self._do("keydown", held)
+        self._move(points[0])
+        self._do("mousedown", str(button))
+        for point in points[1:]:
+            time.sleep(0.1)
+            self._move(point)
+        time.sleep(0.1)
+        self._do("mouseup", str(button))
+        if held:
+            self._do("keyup", held)
+
+    def key(self, *names: str) -> None:
+        """Press keys, by the names that X has for them."""
+        for name in names:
+            self._do("key", name)
+            time.sleep(0.15)
+
+    def picture(self) -> np.ndarray:
+        """What is on the display, (H, W, 3) uint8 RGB."""
+        with tempfile.TemporaryDirectory() as folder:
+            command = ["import", "-window", "root", f"{folder}/screen.png"]
+            subprocess.run(command, env=self.environment, check=True, timeout=60)
+            return cv2.imread(f"{folder}/screen.png")[..., ::-1]
+
+    def _move(self, point: tuple[int, int]) -> None:
+        self._do("mousemove", str(self.at[0] + point[0]), str(self.at[1] + point[1]))
+
+    def _do(self, *arguments: str, check: bool = True) -> str:
+        done = subprocess.run(
+            ["xdotool", *arguments], env=self.environment, capture_output=True, text=True, check=check, timeout=60
+        )
+        return done.stdout
