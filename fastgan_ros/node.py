@@ -13,6 +13,7 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from fastgan_core.errors import FastganError
 from fastgan_core.history import History
 from fastgan_ros import diagnostics, parameters
+from fastgan_ros.answering import answer_everything
 from fastgan_ros.console import Console
 from fastgan_ros.images import from_compressed, to_rgb
 from fastgan_ros.lifecycle import one_transition_at_a_time, transition, why_not_active
@@ -49,6 +50,7 @@ class TrackerNode(LifecycleNode):
         self._health = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._answers = Services(self, self.active, lambda: self.settings)
         self._transitions = one_transition_at_a_time(self)
+        answer_everything(self)
         # Steady time: with use_sim_time and no clock yet, timers of the node's own clock stand still.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         for period, callback in ((0.5, self._review), (self.settings.diagnostics_period, self._diagnose)):
