@@ -114,6 +114,12 @@ class TrackerNode(LifecycleNode):
         self._tear_down()
         return SUCCESS
 
+    def hurry(self) -> None:
+        """Let requests that still run end soon: the process is asked to end."""
+        worker = self.worker
+        if worker is not None:
+            worker.forbid()
+
     def close(self) -> None:
         """Shut down from whatever state the node is in."""
         if self.state != "finalized":
