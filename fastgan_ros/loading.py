@@ -1,5 +1,6 @@
 """Bringing the model onto the device and taking it off again."""
 
+import ctypes
 import gc
 import sys
 
@@ -42,8 +43,12 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def release_memory() -> None:
-    """Give the device memory of trackers that nobody holds any more back to the system."""
+    """Give the memory of trackers that nobody holds any more back to the system, the device's and the process's."""
     gc.collect()
+    # glibc keeps what a model leaves behind, in an arena for each thread that ever loaded one.
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
         torch.cuda.empty_cache()

@@ -13,6 +13,7 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from fastgan_core.errors import FastganError
 from fastgan_core.history import History
 from fastgan_ros import diagnostics, parameters
+from fastgan_ros.answering import answer_everything
 from fastgan_ros.console import Console
 from fastgan_ros.images import from_compressed, to_rgb
 from fastgan_ros.lifecycle import one_transition_at_a_time, transition, why_not_active
@@ -49,6 +50,7 @@ class TrackerNode(LifecycleNode):
         self._health = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._answers = Services(self, self.active, lambda: self.settings)
         self._transitions = one_transition_at_a_time(self)
+        answer_everything(self)
         # Steady time: with use_sim_time and no clock yet, timers of the node's own clock stand still.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         for period, callback in ((0.5, self._review), (self.settings.diagnostics_period, self._diagnose)):
@@ -111,6 +113,12 @@ class TrackerNode(LifecycleNode):
         """Remove everything, so that the node can be configured again."""
         self._tear_down()
         return SUCCESS
+
+    def hurry(self) -> None:
+        """Let requests that still run end soon: the process is asked to end."""
+        worker = self.worker
+        if worker is not None:
+            worker.forbid()
 
     def close(self) -> None:
         """Shut down from whatever state the node is in."""

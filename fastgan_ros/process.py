@@ -80,7 +80,8 @@ def run(make_node, args: list[str] | None = None) -> int:
     """Spin the node that make_node() returns until SIGINT or SIGTERM; return the exit code.
 
     0 after a signal, 2 with a sentence on stderr when the node cannot be made from what it was given. The
-    node's close() is called while its context is still valid, so that it can end its lifecycle.
+    node's hurry() is called before its callbacks are waited for, its close() while its context is still valid, so
+    that it can end its lifecycle.
     """
     try:
         # rclpy's own handlers would end the context before the node could say goodbye.
@@ -107,6 +108,7 @@ def run(make_node, args: list[str] | None = None) -> int:
         stop.set()
         executor.interrupt()
         spinning.join()
+        node.hurry()
         executor.finish()
         node.close()
         node.destroy_node()

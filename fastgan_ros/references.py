@@ -102,7 +102,7 @@ class References:
             done = catch_up(branch, worker.history, start.stamp, budget, overtaken)
             # Until here the former objects were followed on; from here on there are the new ones, in the present.
             ids = worker.edit(lambda tracker: tracker.adopt(branch, late[-1].small, MODES[mode], epoch))
-        response.stamp = Time(sec=start.stamp // SECOND, nanosec=start.stamp % SECOND)
+        response.stamp = _time(start.stamp)
         response.delay = Duration(sec=delay // SECOND, nanosec=delay % SECOND)
         response.frames_run, response.frames_skipped = done.run, done.skipped
         where = f"the frame of {seconds(start.stamp)} s" if start.source == "kept" else f"the {start.source} frame"
@@ -164,6 +164,12 @@ def _check_mode(request) -> None:
 
 def _lowest_free(tracker) -> int:
     return next(number for number in range(1, 65536) if number not in tracker.ids)
+
+
+def _time(stamp: int) -> Time:
+    # A message can hold nanoseconds above a second, and so a time that has no other way to be written.
+    sec = min(max(stamp // SECOND, -(2**31)), 2**31 - 1)
+    return Time(sec=sec, nanosec=stamp - sec * SECOND)
 
 
 def _nanoseconds(stamp) -> int:

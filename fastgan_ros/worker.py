@@ -70,10 +70,14 @@ class Worker:
         """Start the thread."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """End the thread after the frame it is on and let go of the tracker; nothing is published later."""
+    def forbid(self) -> None:
+        """Refuse changes and publish nothing from now on; a late mask that is being caught up with is given up."""
         with self._gate:
             self._stopped = True
+
+    def stop(self) -> None:
+        """End the thread after the frame it is on and let go of the tracker; nothing is published later."""
+        self.forbid()
         if self._slot.close():
             self._tally.count(events.DROPPED)
         self._thread.join()
@@ -192,7 +196,10 @@ class Worker:
                 if not exhausted:
                     self._report(error)
             if exhausted:  # only here is the exception gone, and with it what it held of the memory
-                self._make_room()
+                try:
+                    self._make_room()
+                except Exception as error:  # a device in such a state can refuse this too; the thread has to live
+                    self._report(error)
             self._exhausted = exhausted
 
     def _process(self, arrival: Arrival) -> None:

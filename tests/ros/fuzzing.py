@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from builtin_interfaces.msg import Time
 from hypothesis import strategies as st
+from rcl_interfaces.msg import Parameter, ParameterValue
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
@@ -123,3 +124,31 @@ VALUES = st.one_of(
     st.none(),
 )
 NAMES = st.sampled_from([*TABLE, "", "use_sim_time", "x"])
+
+_FEW = st.sampled_from(_NUMBERS)
+PARAMETERS = st.lists(  # as a client may send them: of any type, also those that ROS does not know
+    st.builds(
+        Parameter,
+        name=NAMES,
+        value=st.builds(
+            ParameterValue,
+            type=st.integers(0, 12) | st.just(255),
+            bool_value=st.booleans(),
+            double_value=_FEW,
+            integer_value=st.sampled_from([0, -1, 64, 2**63 - 1]),
+            string_value=st.sampled_from(["", "auto", "nonsense"]),
+            double_array_value=st.lists(_FEW, max_size=2),
+            byte_array_value=st.lists(st.sampled_from([b"\0", b"\xff"]), max_size=2),
+        ),
+    ),
+    max_size=3,
+)
+
+
+@st.composite
+def damaged(draw, good: bytes):
+    """A message as it lies in the network, cut off or with bytes changed, most of them before its pixels."""
+    data = bytearray(good)
+    for _ in range(draw(st.integers(0, 6))):
+        data[draw(st.integers(0, 60) | st.integers(0, len(data) - 1))] = draw(st.integers(0, 255))
+    return bytes(data[: draw(st.just(len(data)) | st.integers(0, len(data)))])

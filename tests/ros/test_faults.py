@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+import time
 
 import pytest
 
@@ -100,6 +101,77 @@ def test_the_last_object_is_kept_for_when_there_is_memory_again(rig, memory, cap
     camera.send()
     wait_for(lambda: objects, "the object to be tracked again")
     assert [o.id for o in objects[0].objects] == [7]
+
+
+def test_a_device_that_fails_to_free_memory_too_does_not_end_the_worker(rig, memory, monkeypatch, capfd):
+    tracker = rig.tracker()
+    objects = rig.collect(TrackedObjects, "fastgan_tracker/objects")
+    camera = rig.camera()
+    rig.ready(tracker, camera, tracker.outputs.objects)
+    assert rig.set_reference(labels(ids=(7,)), picture()).success
+
+    def fail():
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    memory["objects"] = 0
+    with monkeypatch.context() as patch:
+        patch.setattr("fastgan_ros.worker.release_memory", fail)
+        camera.send()
+        wait_for(lambda: "illegal memory access" in capfd.readouterr().err, "the console to say so")
+    memory["objects"] = 99
+    camera.send()
+    wait_for(lambda: objects, "the object to be tracked again")
+    assert [o.id for o in objects[0].objects] == [7]
+
+
+def test_a_model_that_fails_with_every_frame_is_reported_and_recovers(rig, monkeypatch, capfd):
+    tracker = rig.tracker()
+    objects = rig.collect(TrackedObjects, "fastgan_tracker/objects")
+    camera = rig.camera()
+    rig.ready(tracker, camera, tracker.outputs.objects)
+    assert rig.set_reference(labels(ids=(7,)), picture()).success
+
+    def fail(*_, **__):
+        raise RuntimeError("the device fell over")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FaSTGAN, "forward", fail)
+        camera.stream(50.0)
+        wait_for(lambda: tracker.tally[events.FAILED] >= 50, "many frames to fail")
+        status = rig.diagnostics(tracker, lambda s: "failed with an exception" in s.message)
+        assert status.level == status.ERROR
+        answer = rig.set_reference(labels(ids=(8,)), picture(), mode=1)  # requests are answered meanwhile
+        assert answer.success or "fell over" in answer.message
+        assert rig.remove(8).success == answer.success
+    count = len(objects)
+    wait_for(lambda: len(objects) > count + 5, "results again")
+    assert [o.id for o in objects[-1].objects] == [7]
+    printed = capfd.readouterr().err
+    assert "the device fell over" in printed
+    assert printed.count("Traceback") < tracker.tally[events.FAILED] / 10  # said now and then, not at camera rate
+    rig.diagnostics(tracker, lambda s: "failed" not in s.message)
+    camera.stop()
+
+
+def test_two_cameras_on_one_topic_get_each_their_own_masks(rig):
+    tracker = rig.tracker()
+    masks = rig.collect(Image, "fastgan_tracker/mask")
+    sizes = {}
+    cameras = [rig.camera() for _ in range(2)]
+    for camera, shape in zip(cameras, ((48, 64), (60, 80)), strict=True):
+        camera.rgb = picture(*shape)
+        camera.shape = shape
+    wait_for(lambda: len(tracker.camera.publishers()) == 2, "both cameras")
+    wait_for(lambda: all(c.publisher.get_subscription_count() == 1 for c in cameras), "the cameras to find the node")
+    wait_for(tracker.outputs.mask.get_subscription_count, "the node to find the subscriber")
+    assert rig.set_reference(labels(), picture()).success
+    for n in range(60):
+        camera = cameras[n % 2]
+        sizes[camera.send()] = camera.shape
+        time.sleep(0.01)
+    wait_for(lambda: {(m.height, m.width) for m in masks} == set(sizes.values()), "masks of both")
+    assert all((m.height, m.width) == sizes[nanoseconds(m.header.stamp)] for m in masks)
+    assert tracker.tracker.ids == (1,) and tracker.tally[events.FAILED] == 0
 
 
 def test_the_resolution_may_change_with_every_frame_while_requests_come(rig):

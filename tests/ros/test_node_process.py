@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,14 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
 pytest.importorskip("fastgan_interfaces", reason="needs fastgan_interfaces, built by pip or colcon")
 
-from harness import Rig, labels, nanoseconds, picture, wait_for
+from harness import Rig, labels, mask_msg, nanoseconds, picture, wait_for
 from sensor_msgs.msg import Image
 
 from fastgan_interfaces.msg import TrackedObjects
+from fastgan_interfaces.srv import SetReferenceMask
 
 ROOT = Path(__file__).parents[2]
+PROMPT = 20  # seconds from a signal to the end, on a machine that has other things to do
 ENDING = 200  # seconds; torch is imported meanwhile, perhaps by a machine that has other things to do
 
 
@@ -70,11 +73,38 @@ def test_a_signal_in_the_middle_of_a_frame_ends_it_cleanly(rig, start, tmp_path,
     wait_for(lambda: rig.lifecycle_state() == "active", "the node to be active")
     assert rig.set_reference(labels(), picture()).success
     wait_for(lambda: len(masks) >= 2, "masks")
+    asked = time.monotonic()
     process.send_signal(number)
     process.send_signal(number)  # as somebody who is in a hurry does
     assert process.wait(ENDING) == 0
+    print(f"It ended {time.monotonic() - asked:.2f} s after {signal.Signals(number).name}.")
+    assert time.monotonic() - asked < PROMPT
     assert "Traceback" not in log(tmp_path) and "Error" not in log(tmp_path), log(tmp_path)
     assert all(len(m.data) == m.height * m.step for m in masks)
+    camera.stop()
+
+
+def test_a_signal_while_a_late_mask_catches_up_does_not_wait_for_it(rig, start, tmp_path):
+    slow = ("-p", "input_size:=512", "-p", "catch_up_budget:=60.0", "-p", "history_megabytes:=1000")
+    process = start("-p", f"weights:={rig.weights}", "-p", "device:=cpu", *slow)
+    camera = rig.camera().stream(50.0)
+    masks = rig.collect(Image, "fastgan_tracker/mask")
+    wait_for(lambda: rig.lifecycle_state() == "active", "the node to be active")
+    wait_for(lambda: masks, "a mask")
+    first = masks[0].header.stamp
+    wait_for(lambda: camera.sent[-1] - nanoseconds(first) > 8e9, "seconds of frames")
+    request = SetReferenceMask.Request(mask=mask_msg(labels(), first))
+    future = rig.node.create_client(SetReferenceMask, "fastgan_tracker/set_reference_mask").call_async(request)
+    time.sleep(2.0)
+    assert not future.done(), future.result().message  # it catches up
+    asked = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(ENDING) == 0
+    print(f"It ended {time.monotonic() - asked:.2f} s after SIGTERM.")
+    assert time.monotonic() - asked < PROMPT
+    time.sleep(0.5)
+    assert not (future.done() and future.result().success)  # given up, or not heard of any more
+    assert "Traceback" not in log(tmp_path), log(tmp_path)
     camera.stop()
 
 
