@@ -1,6 +1,6 @@
 """The tracker's state: a fixed amount per object, all objects in one batch."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 import torch.nn.functional as F
@@ -9,8 +9,10 @@ from fastgan_core.evidence import colours
 
 USUAL_RATE = 0.02  # weight of a new frame in the usual share: a memory of about 50 frames
 VANISHED = 0.2  # an object that covers less than this part of its usual share is lost
-# What a lost object is taken back for: what else looks like it is smaller, and the network less sure of it.
-REGAINED_SCORE, REGAINED_SHARE = 0.9, 0.25
+# What may be a lost object that is back is followed, unseen, until it is sure enough or is not any more. The network
+# is less sure of an object that it has to find by the reference alone than of one that it follows.
+PROMISING_SCORE, REGAINED_SCORE, REGAINED_SHARE = 0.3, 0.9, 0.25
+PLACES = 8  # about the frame, four in a row and two rows, at which a lost object is looked for
 
 
 @dataclass(frozen=True)
@@ -21,58 +23,81 @@ class Objects:
     reference: torch.Tensor  # (N, C, h/32, w/32) features of each object's reference
     previous: torch.Tensor  # (N, 1, h, w) soft mask of the last frame, in [0, 1]
     memory: torch.Tensor  # (N, w4, h/4, w/4) last decoder feature of the last frame
+    last: torch.Tensor  # (N, 1, h, w) soft mask of the last frame in which it was surely seen
     usual: torch.Tensor  # (N,) share of the frame that each object covers, averaged over the frames that show it
     look: torch.Tensor  # (N, bins) colours of each object in its reference, see evidence.py
     lost: torch.Tensor  # (N,) bool
-    turn: torch.Tensor  # (N,) int32, frames since the reference
+    trial: torch.Tensor  # (N,) bool; lost, but what may be the object is followed
+    place: torch.Tensor  # (N,) int32, where about the frame the reference is put
+    turn: torch.Tensor  # (N,) int32, frames in which it was looked for since it was lost
     live: torch.Tensor  # (N,) bool; False for rows that only fill up a batch of a fixed size
 
     @classmethod
     def new(cls, ids, small: torch.Tensor, reference: torch.Tensor, masks: torch.Tensor, memory) -> "Objects":
         """Objects in their reference frame ``small (h, w, 3) uint8``, ``masks (N, 1, h, w)``."""
         usual = masks.float().mean(dim=(1, 2, 3))
+        no, zero = torch.zeros_like(usual, dtype=torch.bool), torch.zeros_like(usual, dtype=torch.int32)
         look = colours(small, masks)
-        lost = torch.zeros_like(usual, dtype=torch.bool)
-        turn = torch.zeros_like(usual, dtype=torch.int32)
-        return cls(tuple(ids), reference, masks, memory, usual, look, lost, turn, ~lost)
+        return cls(tuple(ids), reference, masks, memory, masks, usual, look, no, no.clone(), zero, zero.clone(), ~no)
 
     def tensors(self) -> tuple[torch.Tensor, ...]:
         """All state but the ids; row n of each belongs to ``ids[n]``."""
-        return self.reference, self.previous, self.memory, self.usual, self.look, self.lost, self.turn, self.live
+        return tuple(getattr(self, field.name) for field in fields(self)[1:])
 
     def searching(self) -> "Objects":
-        """For a frame: the references of lost objects are moved about it, a place each turn.
+        """What a frame is searched with; the state of the objects that are not lost, as it is.
 
-        The matching convolution sees three places to each side of where the object was in its
-        reference, so one that comes back elsewhere is found when its reference is there; it stays
-        there then.
+        A lost object is looked for where it was last seen at every other turn, and with its reference alone
+        elsewhere in between: the matching convolution sees three places of 1/32 to each side of where the object
+        was in its reference, so one that comes back further away is found when its reference is put there.
         """
+        elsewhere = self.turn % 2
+        place = (
+            torch.where(self.lost, self.place + elsewhere * (1 + self.turn // 2 % (PLACES - 1)), self.place) % PLACES
+        )
+        looking = (self.lost & ~self.trial).view(-1, 1, 1, 1)
+        there = self.last * (1 - elsewhere).view(-1, 1, 1, 1).to(self.last.dtype)
+        return replace(self, previous=torch.where(looking, there, self.previous), place=place)
+
+    def placed(self) -> torch.Tensor:
+        """The references, each at its place; what leaves the frame on one side comes in on the other."""
         height, width = self.reference.shape[-2:]
-        turn = self.turn + 1
-        # Right at each turn, down at every fourth: after eight turns it has been about everywhere.
-        moved = self.reference.roll(width // 4, dims=3)
-        moved = torch.where((turn % 4 == 0).view(-1, 1, 1, 1), moved.roll(height // 2, dims=2), moved)
-        return replace(self, reference=torch.where(self.lost.view(-1, 1, 1, 1), moved, self.reference), turn=turn)
+        right, down = self.place % 4 * (width // 4), self.place // 4 * (height // 2)
+        rows = (torch.arange(height, device=down.device) - down.view(-1, 1)) % height
+        columns = (torch.arange(width, device=right.device) - right.view(-1, 1)) % width
+        moved = self.reference.gather(2, rows.view(-1, 1, height, 1).expand_as(self.reference))
+        return moved.gather(3, columns.view(-1, 1, 1, width).expand_as(self.reference))
 
     def advanced(
-        self, masks: torch.Tensor, memory: torch.Tensor, scores: torch.Tensor, shares: torch.Tensor, threshold
+        self, tried: torch.Tensor, masks: torch.Tensor, memory: torch.Tensor, scores: torch.Tensor, shares, threshold
     ) -> "Objects":
         """The state after a frame.
 
-        A lost object is looked for with its reference alone, as at the start of a clip: what was
-        left of it when it vanished would hold the network to the wrong place.
-
         Args:
-            masks: ``(N, 1, h, w)`` in [0, 1]. memory: the network's.
+            tried: places of :meth:`searching`. masks: ``(N, 1, h, w)`` in [0, 1]. memory: the network's.
             scores: of :func:`fastgan_core.evidence.confidence`. shares: of :func:`won`.
             threshold: score under which an object is lost, a float or a tensor.
         """
+        large = shares >= REGAINED_SHARE * self.usual
         gone = (scores < threshold) | (shares < VANISHED * self.usual)
-        back = (scores >= threshold) & (scores >= REGAINED_SCORE) & (shares >= REGAINED_SHARE * self.usual)
+        back = (scores >= threshold) & (scores >= REGAINED_SCORE) & large
         lost = torch.where(self.lost, ~back, gone)
-        seen = (~lost).view(-1, 1, 1, 1).to(memory.dtype)
-        usual = torch.where(lost, self.usual, torch.lerp(self.usual, shares, USUAL_RATE))
-        return replace(self, previous=masks.to(seen.dtype) * seen, memory=memory * seen, usual=usual, lost=lost)
+        trial = lost & (scores >= PROMISING_SCORE) & large
+        # What is left of an object that vanished would hold the network to the wrong place.
+        kept = (~lost | trial).view(-1, 1, 1, 1).to(memory.dtype)
+        masks = masks.to(memory.dtype)
+        sure = ~lost & (scores >= REGAINED_SCORE)
+        return replace(
+            self,
+            previous=masks * kept,
+            memory=memory * kept,
+            last=torch.where(sure.view(-1, 1, 1, 1), masks, self.last),
+            usual=torch.where(lost, self.usual, torch.lerp(self.usual, shares, USUAL_RATE)),
+            lost=lost,
+            trial=trial,
+            place=torch.where(lost, self.place, tried),
+            turn=torch.where(lost, self.turn + (self.lost & ~trial), 0),
+        )
 
     def without(self, ids) -> "Objects | None":
         """The others; None when nothing is left."""
@@ -97,7 +122,11 @@ class Objects:
             return F.interpolate(x, size=(height // stride, width // stride), mode="bilinear", align_corners=False)
 
         return replace(
-            self, reference=fit(self.reference, 32), previous=fit(self.previous, 1), memory=fit(self.memory, 4)
+            self,
+            reference=fit(self.reference, 32),
+            previous=fit(self.previous, 1),
+            memory=fit(self.memory, 4),
+            last=fit(self.last, 1),
         )
 
 

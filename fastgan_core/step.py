@@ -29,13 +29,13 @@ def advance(network, small: torch.Tensor, objects: Objects, threshold) -> tuple[
         the state after the frame, soft masks ``(N, 1, h, w) float32`` and scores ``(N,)``.
     """
     image = to_image(small, objects.previous.dtype)
-    objects = objects.searching()
-    logits, memory = network(image, objects.previous, objects.reference, objects.memory)
+    sought = objects.searching()
+    logits, memory = network(image, sought.previous, sought.placed(), objects.memory)
     logits = logits.float().masked_fill(~objects.live.view(-1, 1, 1, 1), float("-inf"))
     masks = aggregate(logits)
     pixels, sureness, shares = won(masks)
     scores = confidence(sureness, likeness(colours(small, pixels), objects.look))
-    return objects.advanced(masks, memory, scores, shares, threshold), masks, scores
+    return objects.advanced(sought.place, masks, memory, scores, shares, threshold), masks, scores
 
 
 def device_labels(masks: torch.Tensor, lost: torch.Tensor, ids: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:

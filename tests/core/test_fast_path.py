@@ -69,19 +69,63 @@ def test_every_number_of_objects_has_a_bucket():
     assert list(BUCKETS) == sorted(BUCKETS)
 
 
-def test_a_lost_objects_reference_goes_about_the_whole_frame():
+@pytest.fixture
+def two():
+    """Two objects; the first is marked in the upper left corner and lost."""
     reference = torch.zeros(2, 1, 8, 8)
     reference[:, :, 0, 0] = 1
     small, masks = torch.zeros(256, 256, 3, dtype=torch.uint8), torch.zeros(2, 1, 256, 256)
+    masks[:, :, :32, :32] = 1
     objects = Objects.new((1, 2), small, reference, masks, torch.zeros(2, 1, 64, 64))
     objects.lost[0] = True
-    places = set()
-    for _ in range(8):
-        objects = objects.searching()
-        places.add(tuple(objects.reference[0, 0].nonzero()[0].tolist()))
-        assert objects.reference[1, 0, 0, 0] == 1
-    assert len(places) == 8
-    assert {row for row, _ in places} == {0, 4}
+    return objects
+
+
+def after(objects: Objects, scores: list[float], mask: float = 0.5) -> Objects:
+    """The state after a frame in which both objects cover as much as ever."""
+    masks, memory = torch.full((2, 1, 256, 256), mask), torch.ones(2, 1, 64, 64)
+    return objects.advanced(objects.searching().place, masks, memory, torch.tensor(scores), objects.usual, 0.5)
+
+
+def test_a_lost_object_is_looked_for_where_it_was_and_about_the_whole_frame(two):
+    places = []
+    for turn in range(14):
+        sought = two.searching()
+        lost, other = sought.placed()[:, 0]
+        assert other[0, 0] == 1
+        assert torch.equal(sought.previous[1], two.previous[1])
+        if turn % 2 == 0:  # where it was last seen
+            assert lost[0, 0] == 1
+            assert torch.equal(sought.previous[0], two.last[0])
+        else:  # with the reference alone
+            places.append(tuple(lost.nonzero()[0].tolist()))
+            assert not sought.previous[0].any()
+        two = after(two, [0.1, 0.95])
+        assert two.lost.tolist() == [True, False]
+        assert not two.previous[0].any()
+    assert set(places) == {(row, column) for row in (0, 4) for column in (0, 2, 4, 6)} - {(0, 0)}
+
+
+def test_what_may_be_the_object_is_followed_before_it_is_taken_for_it(two):
+    two = after(after(two, [0.1, 0.95]), [0.4, 0.95])  # promising at the second turn, elsewhere
+    tried = two.searching()
+    assert (two.lost[0], two.trial[0]) == (True, True)
+    assert two.previous[0].any()
+    assert tried.place[0] != two.place[0]
+    assert torch.equal(tried.previous, two.previous)
+    failed = after(two, [0.1, 0.95])
+    assert (failed.lost[0], failed.trial[0], failed.previous[0].any()) == (True, False, False)
+    assert failed.place[0] == two.place[0]
+    found = after(two, [0.95, 0.95])
+    assert (found.lost[0], found.place[0], found.turn[0]) == (False, tried.place[0], 0)
+    assert torch.equal(found.last[0], found.previous[0])
+
+
+def test_an_object_that_is_followed_is_kept_with_less_than_it_takes_to_find_it(two):
+    unsure = after(two, [0.6, 0.6])
+    assert unsure.lost.tolist() == [True, False]
+    assert torch.equal(unsure.last[1], two.last[1])  # not sure enough to be remembered
+    assert after(two, [0.6, 0.4]).lost.tolist() == [True, True]
 
 
 def test_transfer_on_a_cpu_copies_nothing():
