@@ -119,7 +119,12 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     use_profile()
     rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
-    link = TrackerLink(options.node, options.image)
+    try:
+        link = TrackerLink(options.node, options.image)
+    except ValueError as error:  # rclpy's own; it names the part of the name that is wrong
+        print(f"select_reference: {' '.join(str(error).split())}", file=sys.stderr)
+        rclpy.try_shutdown()
+        return 2
     with ThreadPoolExecutor(1) as pool:
         window = Window(f"select_reference: {link.tracker}", Selecting(link, pool))
         for number in (signal.SIGINT, signal.SIGTERM):
