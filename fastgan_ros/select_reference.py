@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import rclpy
+from rclpy.exceptions import NameValidationException
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
@@ -121,7 +122,7 @@ def main(arguments: list[str] | None = None) -> int:
     rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
     try:
         link = TrackerLink(options.node, options.image)
-    except ValueError as error:  # rclpy's own; it names the part of the name that is wrong
+    except (NameValidationException, RuntimeError) as error:  # RuntimeError: a name that cannot be resolved
         print(f"select_reference: {' '.join(str(error).split())}", file=sys.stderr)
         rclpy.try_shutdown()
         return 2
