@@ -15,6 +15,7 @@ from fastgan_ros.marks import BOX, CLICK, INSIDE, Action, paint
 
 LARGEST = (960, 720)  # pixels (width, height) that the camera image is fitted into
 SMALLEST = 600  # pixels of height: the text in the panel needs them
+BRUSH = 2, 60  # smallest and largest radius, in pixels of the window
 OUT = (20, 20, 20)  # RGB of strokes on the background
 
 
@@ -30,8 +31,7 @@ class Shown(NamedTuple):
     warning: bool = False
     busy: bool = False
     keys: bool = True
-    cursor: tuple[int, int] | None = None  # in the window, with its brush while a frame is frozen
-    radius: int = 0
+    cursor: tuple[int, int] | None = None  # in the window
     age: float = 0.0  # seconds since the picture was frozen
     kept: float | None = None  # seconds that the tracker keeps frames
 
@@ -41,8 +41,18 @@ class View:
 
     def __init__(self):
         self.scale = 1.0  # pixels of the window for one of the camera image
+        self._brush = 6.0  # radius in pixels of the window
         self._size = (0, 0)  # of the camera image, width and height
         self._rows: list[tuple[int, int, int]] = []  # upper edge, lower edge, object
+
+    @property
+    def radius(self) -> int:
+        """Of the brush, in pixels of the camera image."""
+        return max(round(self._brush / self.scale), 1)
+
+    def change_brush(self, factor: float) -> None:
+        """Make the brush thinner or thicker."""
+        self._brush = min(max(self._brush * factor, BRUSH[0]), BRUSH[1])
 
     def to_image(self, x: int, y: int) -> tuple[int, int]:
         """The place in the camera image that is shown at ``x, y`` in the window; may lie outside of the image."""
@@ -109,7 +119,7 @@ class View:
             self._draw_action(picture, chosen.dragged)
         elif shown.cursor and self.on_image(*shown.cursor):
             # The brush says whose mark the next one is.
-            radius = max(round(shown.radius * self.scale), 1)
+            radius = max(round(self.radius * self.scale), 1)
             cv2.circle(picture, shown.cursor, radius + 1, panel.TEXT, 1, cv2.LINE_AA)
             cv2.circle(picture, shown.cursor, radius, panel.colour_of(chosen.current), 2, cv2.LINE_AA)
             place = shown.cursor[0] + radius + 5, shown.cursor[1] + 5
