@@ -1,5 +1,6 @@
 # make demo    environment, installation, then the node on a moving scene; pictures in demo_output/
 # make test    style check and all tests
+# make window  an OpenCV with windows, for select_reference (its libraries need a desktop)
 # Options: PYTHON=python3.12, VIDEO=clip.mp4 MASK=first.png
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ READY := $(VENV)/.ready
 unexport PYTHONPATH LD_LIBRARY_PATH AMENT_PREFIX_PATH COLCON_PREFIX_PATH ROS_DISTRO ROS_VERSION
 unexport RMW_IMPLEMENTATION FASTRTPS_DEFAULT_PROFILES_FILE FASTDDS_DEFAULT_PROFILES_FILE ROS_DISCOVERY_SERVER PYTHONHOME
 
-.PHONY: demo test install clean
+.PHONY: demo test install window clean
 
 demo: $(READY)
 	$(BIN)/python -m fastgan_ros.demo $(if $(VIDEO),--video "$(VIDEO)") $(if $(MASK),--mask "$(MASK)")
@@ -22,6 +23,12 @@ test: $(READY)
 	$(BIN)/python -m pytest
 
 install: $(READY)
+
+# The same files in the same place, so the one without windows must go first.
+window: $(READY)
+	$(BIN)/python -m pip uninstall -y opencv-python-headless
+	$(BIN)/python -m pip install --force-reinstall --no-deps "opencv-python>=4.8"
+	@$(BIN)/python -c "import cv2" || { echo "Libraries of the desktop are missing; run: sudo apt install libgl1 libglib2.0-0 libxcb1"; exit 1; }
 
 $(READY): requirements.txt requirements-dev.txt setup.py $(wildcard fastgan_interfaces/*.* fastgan_interfaces/*/*)
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' || \

@@ -141,6 +141,14 @@ class Selection:
                 return f"Object {number}: {self._found[number][2]}."
         return ""
 
+    def fault(self) -> str:
+        """Why the marks cannot be sent, in words; empty when they can."""
+        if not self.numbers:
+            return "Nothing is marked yet: drag a box around the object, or click on it."
+        labels = self.labels()
+        hidden = [number for number in self.numbers if not (labels == number).any()]
+        return self.problem() or (f"Object {hidden[0]} is wholly under another one." if hidden else "")
+
     def labels(self) -> np.ndarray:
         """``(H, W) uint8``: 0 is background, else an object's id. Where two overlap, the one that was begun later."""
         labels = np.zeros(self.frame.shape[:2], np.uint8)

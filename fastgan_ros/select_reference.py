@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import rclpy
+from rclpy.exceptions import NameValidationException
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
@@ -119,7 +120,12 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     use_profile()
     rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
-    link = TrackerLink(options.node, options.image)
+    try:
+        link = TrackerLink(options.node, options.image)
+    except (NameValidationException, RuntimeError) as error:  # RuntimeError: a name that cannot be resolved
+        print(f"select_reference: {' '.join(str(error).split())}", file=sys.stderr)
+        rclpy.try_shutdown()
+        return 2
     with ThreadPoolExecutor(1) as pool:
         window = Window(f"select_reference: {link.tracker}", Selecting(link, pool))
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -17,7 +17,6 @@ from fastgan_ros.selection_view import Shown, View
 from fastgan_ros.tracker_link import TrackerLink
 from fastgan_ros.tracker_requests import Answer
 
-BRUSH = 2, 60  # smallest and largest radius
 FRESH = 4.0  # seconds that words stay before trouble takes their place
 _WELCOME = "Drag a box around an object, or click on it. Space freezes the picture first."
 
@@ -32,12 +31,11 @@ class Selecting:
         self._sent: Selection | None = None  # the one whose answer is waited for
         self._roster = Roster(link)
         self._remembered = Remembered()
-        self._quick = False  # the next click is sent at once
-        self._send_when_outlined = False
+        self._quick = self._send_when_outlined = False  # with _quick the next click is sent once it is outlined
         self._live: Live | None = None
         self._frozen_at = 0.0
         self._said, self._warning, self._said_at = "", False, 0.0
-        self._cursor, self._radius, self._keys = None, 6, True
+        self._cursor, self._keys = None, True
 
     def press(self, x: int, y: int, beside: bool) -> None:
         """A button goes down in the window: on the object, or `beside` it."""
@@ -48,8 +46,8 @@ class Selecting:
             if self._selection is None:
                 self.freeze()
             if self._selection is not None:
-                radius = max(round(self._radius / self.view.scale), 1)
-                self._selection.press(*self.view.to_image(x, y), OUTSIDE if beside else INSIDE, radius)
+                kind = OUTSIDE if beside else INSIDE
+                self._selection.press(*self.view.to_image(x, y), kind, self.view.radius)
 
     def move(self, x: int, y: int) -> None:
         """The mouse is at this place in the window."""
@@ -85,8 +83,7 @@ class Selecting:
             self._go_live()
             self._say("")
         elif name in ("[", "]"):
-            step = 1.25 if name == "]" else 0.8
-            self._radius = min(max(self._radius * step, BRUSH[0]), BRUSH[1])
+            self.view.change_brush(1.25 if name == "]" else 0.8)
         elif not self._waits():
             self._edit(name)
 
@@ -110,10 +107,10 @@ class Selecting:
             words, warning = trouble, True
         frame, labels = (self._live.rgb, self._live.labels) if self._live else (None, None)
         current = self._selection.current if self._selection else self._roster.chosen or 0
-        radius, age = max(round(self._radius / self.view.scale), 1), time.monotonic() - self._frozen_at
+        rows, age = self._roster.rows(self._selection), time.monotonic() - self._frozen_at
         return Shown(
-            frame, labels, self._selection, current, self._roster.rows(self._selection), words, warning,
-            self._link.requests.busy, self._keys, self._cursor, radius, age, self._link.history,
+            frame, labels, self._selection, current, rows, words, warning,
+            self._link.requests.busy, self._keys, self._cursor, age, self._link.history,
         )  # fmt: skip
 
     def freeze(self, number: int | None = None) -> None:
@@ -182,17 +179,15 @@ class Selecting:
     def _send(self) -> None:
         chosen = self._selection
         self._send_when_outlined = self._quick = False
-        labels = chosen.labels()
-        covered = [number for number in chosen.numbers if not (labels == number).any()]
-        if not chosen.numbers:
-            self._say("Nothing is marked yet: drag a box around the object, or click on it.", warning=True)
-        elif chosen.next_job():
+        if chosen.next_job():
             self._send_when_outlined = True
-        elif covered:
-            self._say(chosen.problem() or f"Object {covered[0]} is wholly under another one.", warning=True)
+        elif fault := chosen.fault():
+            self._say(fault, warning=True)
+        elif self._sent is not None:
+            self._say("The tracker has not answered the last request yet; then press Enter again.", warning=True)
         else:
             self._sent = chosen
-            self._link.requests.send(labels, chosen.header, chosen.frame)
+            self._link.requests.send(chosen.labels(), chosen.header, chosen.frame)
             self._say("Sent; the tracker runs from this frame to the present ...")
 
     def _answered(self, answer: Answer) -> None:

@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 
 from fastgan_core.masks import overlay
+from fastgan_ros import selection_panel as panel
 from fastgan_ros.marking import Selection
 from fastgan_ros.marks import BOX, CLICK, INSIDE, Action, paint
-from fastgan_ros.selection_panel import COOL, GROUND, STATUS, TEXT, Row, Title, colour_of, draw_panel, draw_status
-from fastgan_ros.selection_panel import WIDTH as PANEL
 
 LARGEST = (960, 720)  # pixels (width, height) that the camera image is fitted into
 SMALLEST = 600  # pixels of height: the text in the panel needs them
+BRUSH = 2, 60  # smallest and largest radius, in pixels of the window
 OUT = (20, 20, 20)  # RGB of strokes on the background
 
 
@@ -26,13 +26,12 @@ class Shown(NamedTuple):
     labels: np.ndarray | None  # (H, W) of that frame
     selection: Selection | None  # None: live
     current: int
-    rows: list[Row]
+    rows: list[panel.Row]
     status: str
     warning: bool = False
     busy: bool = False
     keys: bool = True
-    cursor: tuple[int, int] | None = None  # in the window, with its brush while a frame is frozen
-    radius: int = 0
+    cursor: tuple[int, int] | None = None  # in the window
     age: float = 0.0  # seconds since the picture was frozen
     kept: float | None = None  # seconds that the tracker keeps frames
 
@@ -42,8 +41,18 @@ class View:
 
     def __init__(self):
         self.scale = 1.0  # pixels of the window for one of the camera image
+        self._brush = 6.0  # radius in pixels of the window
         self._size = (0, 0)  # of the camera image, width and height
         self._rows: list[tuple[int, int, int]] = []  # upper edge, lower edge, object
+
+    @property
+    def radius(self) -> int:
+        """Of the brush, in pixels of the camera image."""
+        return max(round(self._brush / self.scale), 1)
+
+    def change_brush(self, factor: float) -> None:
+        """Make the brush thinner or thicker."""
+        self._brush = min(max(self._brush * factor, BRUSH[0]), BRUSH[1])
 
     def to_image(self, x: int, y: int) -> tuple[int, int]:
         """The place in the camera image that is shown at ``x, y`` in the window; may lie outside of the image."""
@@ -64,34 +73,34 @@ class View:
         """The window's content, ``(H, W, 3) uint8 RGB``."""
         frame = shown.selection.frame if shown.selection else shown.frame
         if frame is None:
-            frame = np.full((480, 640, 3), GROUND, np.uint8)
+            frame = np.full((480, 640, 3), panel.GROUND, np.uint8)
         self._size = frame.shape[1], frame.shape[0]
         width, height = self._size
         self.scale = min(LARGEST[0] / width, LARGEST[1] / height, max(SMALLEST / height, 1.0))
         across, down = self._picture_size()
-        canvas = np.full((max(down, SMALLEST) + STATUS, across + PANEL, 3), GROUND, np.uint8)
+        canvas = np.full((max(down, SMALLEST) + panel.STATUS, across + panel.WIDTH, 3), panel.GROUND, np.uint8)
         picture = _resized(frame, (across, down))
         if shown.selection:
             self._draw_selection(picture, shown)
         elif shown.labels is not None:
             picture = overlay(picture, _resized(shown.labels, (across, down), cv2.INTER_NEAREST))
         canvas[:down, :across] = picture
-        colour = COOL if shown.selection else (90, 94, 100)
+        colour = panel.COOL if shown.selection else (90, 94, 100)
         cv2.rectangle(canvas, (0, 0), (across - 1, down - 1), colour, 2 if shown.selection else 1)
         inset = None
         if shown.selection and shown.frame is not None:
             inset = shown.frame if shown.labels is None else overlay(shown.frame, shown.labels)
-        panel, status = canvas[:-STATUS, across:], canvas[-STATUS:]
-        self._rows = draw_panel(panel, inset, self._title(shown), shown.rows, shown.current, shown.keys)
-        draw_status(status, shown.status, shown.warning, shown.busy)
+        beside, below = canvas[: -panel.STATUS, across:], canvas[-panel.STATUS :]
+        self._rows = panel.draw_panel(beside, inset, self._title(shown), shown.rows, shown.current, shown.keys)
+        panel.draw_status(below, shown.status, shown.warning, shown.busy)
         return canvas
 
     @staticmethod
-    def _title(shown: Shown) -> Title | None:
+    def _title(shown: Shown) -> panel.Title | None:
         if shown.selection is None:
             return None
         late = shown.kept is not None and shown.age > 0.8 * shown.kept
-        return Title(f"object {shown.current}", f"{shown.age:.0f} s ago", late)
+        return panel.Title(f"object {shown.current}", f"{shown.age:.0f} s ago", late)
 
     def _picture_size(self) -> tuple[int, int]:
         return max(round(self._size[0] * self.scale), 1), max(round(self._size[1] * self.scale), 1)
@@ -109,10 +118,15 @@ class View:
         if chosen.dragged:
             self._draw_action(picture, chosen.dragged)
         elif shown.cursor and self.on_image(*shown.cursor):
-            cv2.circle(picture, shown.cursor, max(round(shown.radius * self.scale), 1), TEXT, 1, cv2.LINE_AA)
+            # The brush says whose mark the next one is.
+            radius = max(round(self.radius * self.scale), 1)
+            cv2.circle(picture, shown.cursor, radius + 1, panel.TEXT, 1, cv2.LINE_AA)
+            cv2.circle(picture, shown.cursor, radius, panel.colour_of(chosen.current), 2, cv2.LINE_AA)
+            place = shown.cursor[0] + radius + 5, shown.cursor[1] + 5
+            panel.write(picture, str(chosen.current), place, 0.5, panel.TEXT)
 
     def _draw_action(self, picture: np.ndarray, action: Action) -> None:
-        colour = colour_of(action.number)
+        colour = panel.colour_of(action.number)
         if action.kind == BOX:
             (left, top), (right, bottom) = (
                 tuple(round(edge * self.scale) for edge in corner)
@@ -124,7 +138,7 @@ class View:
         if action.kind == CLICK:
             place = tuple(round(at * self.scale) for at in action.points[0])
             cv2.drawMarker(picture, place, OUT, cv2.MARKER_CROSS, 17, 5)
-            cv2.drawMarker(picture, place, TEXT, cv2.MARKER_CROSS, 15, 2)
+            cv2.drawMarker(picture, place, panel.TEXT, cv2.MARKER_CROSS, 15, 2)
             return
         # Not covering: what lies under a stroke is what one looks at.
         painted = picture.copy()

@@ -170,6 +170,15 @@ def test_what_leads_to_no_outline_is_said(selection):
     assert not selection.labels().any()
 
 
+def test_what_cannot_be_sent_is_said(selection):
+    assert "Nothing is marked yet" in selection.fault()
+    box_around(selection)
+    assert outlined(selection).fault() == ""
+    selection.current = 2
+    box_around(selection)
+    assert outlined(selection).fault() == "Object 1 is wholly under another one."
+
+
 def test_marks_end_at_the_edge_of_the_image(selection):
     drag(selection, (300, 220), (1000, -40))
     assert selection.actions_of(1)[0].points == ((300, 220), (319, 0))
@@ -216,11 +225,23 @@ def test_a_click_on_a_name_finds_the_object():
     assert view.object_at(50, hits.index(1)) is None, "on the image"
 
 
+def test_the_brush_has_the_size_on_the_screen_whatever_the_camera():
+    view = View()
+    view.draw(shown(frame=np.zeros((1080, 1920, 3), np.uint8), labels=None))
+    assert view.radius == 12
+    for _ in range(30):
+        view.change_brush(1.25)
+    assert view.radius == 120
+    for _ in range(30):
+        view.change_brush(0.8)
+    assert view.radius == 4
+
+
 def test_frozen_and_live_are_told_apart(selection):
     box_around(selection)
     outlined(selection)
     view = View()
-    live, frozen = view.draw(shown()), view.draw(shown(selection=selection, cursor=(5, 5), radius=4))
+    live, frozen = view.draw(shown()), view.draw(shown(selection=selection, cursor=(5, 5)))
     assert live.shape == frozen.shape
     inside = tuple(round(at * view.scale) for at in CENTRE[::-1])
     assert not (frozen[inside] == view.draw(shown(labels=None))[inside]).all(), "the proposal is seen"

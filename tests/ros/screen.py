@@ -41,7 +41,7 @@ class Screen:
     def __init__(self):
         read, write = os.pipe()
         self._server = subprocess.Popen(
-            ["Xvfb", "-displayfd", str(write), "-screen", "0", "1300x760x24", "-nolisten", "tcp"],
+            ["Xvfb", "-displayfd", str(write), "-screen", "0", "1300x760x24", "-nolisten", "tcp", "-noreset"],
             pass_fds=[write], stderr=subprocess.DEVNULL,
         )  # fmt: skip
         os.close(write)
@@ -64,6 +64,8 @@ class Screen:
             return self._do("search", "--onlyvisible", "--name", title, check=False).split()
 
         self.window = wait_for(found, f"the window {title}")[-1]
+        # A picture of the screen taken while Qt draws a window for the first time can leave that window white for good.
+        time.sleep(2.0)
         place = dict(line.split("=") for line in self._do("getwindowgeometry", "--shell", self.window).split())
         self.at = int(place["X"]), int(place["Y"])
         self._do("windowfocus", self.window)

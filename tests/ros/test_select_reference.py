@@ -1,6 +1,5 @@
 """The operator's window on a virtual display: real mouse and keys, the real node, a camera that shows the scene."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -13,11 +12,12 @@ pytest.importorskip("fastgan_interfaces", reason="needs fastgan_interfaces, buil
 
 import screen
 from harness import TIMEOUT, nanoseconds, wait_for
-from sensor_msgs.msg import CompressedImage, Image
+from rclpy.parameter import Parameter
 
 from fastgan_core.masks import PALETTE, bounding_box
 from fastgan_core.scene import Scene
 from fastgan_interfaces.msg import TrackedObject, TrackedObjects
+from fastgan_ros.references import References
 
 WHY_NOT = screen.why_not()
 with_window = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
@@ -43,13 +43,7 @@ class Operator:
 
     def __init__(self, rig, shown: screen.Screen, tracker, *arguments: str):
         self.screen, self.tracker = shown, tracker
-        self.masks: list = []
-        real = tracker.references.by_mask if hasattr(tracker, "references") else None
-        assert real is not None
-        tracker.references.by_mask = lambda worker, request, response: (
-            self.masks.append(request),
-            real(worker, request, response),
-        )[1]
+        self.masks: list = []  # requests that the node got
         command = [sys.executable, "-m", "fastgan_ros.select_reference", "--node", f"{rig.namespace}/fastgan_tracker"]
         self.process = subprocess.Popen(
             [*command, *arguments], env=shown.environment, stderr=subprocess.PIPE, text=True
@@ -86,12 +80,20 @@ def shown():
 
 
 @pytest.fixture
-def operator(rig, shown):
+def operator(rig, shown, monkeypatch):
     """A window that shows the scene's first frame; the node keeps its frames for as long as a slow test takes."""
-    tracker, camera = rig.tracker(history_seconds=300.0, catch_up_budget=0.5), rig.camera()
+    settings = {"weights": "", "input_size": 192, "history_seconds": 300.0, "catch_up_budget": 0.5}
+    tracker, camera = rig.tracker(**settings), rig.camera()
     camera.rgb = FRAME
     camera.stream(5.0)
     made = Operator(rig, shown, tracker)
+    real = References.by_mask
+
+    def by_mask(references, worker, request, response):
+        made.masks.append(request)
+        return real(references, worker, request, response)
+
+    monkeypatch.setattr(References, "by_mask", by_mask)
     made.camera, made.rig = camera, rig
     shown.find("select_reference")
     centre = np.array(at(*CENTRE))
@@ -110,7 +112,7 @@ def freeze(operator) -> None:
 
 def box(operator, button: int = 1) -> None:
     operator.screen.drag(at(X - 3, Y - 3), at(X + 20, Y + 20), at(X + WIDTH + 3, Y + HEIGHT + 3), button=button)
-    operator.sees("the outline", lambda p: outline_drawn(p))
+    operator.sees("the outline", outline_drawn)
 
 
 def outline_drawn(picture) -> bool:
@@ -150,8 +152,8 @@ def test_freeze_box_strokes_undo_and_enter(operator):
     assert stamp in operator.camera.sent and request.mask.header.frame_id == "camera_optical"
     assert stamp < operator.camera.sent[-1], "the frame is that of a while ago"
     wait_for(lambda: operator.tracker.tracker.ids == (1,), "the object to be set")
-    # Back to live, by itself.
-    operator.sees("the live picture", lambda p: not (p[1, 20:700] == (96, 200, 255)).all())
+    picture_moves_on(operator)
+    tinted(operator, 1, CENTRE)
 
 
 @with_window
@@ -180,16 +182,132 @@ def test_two_objects_in_one_picture_and_one_more_later(operator):
     wait_for(lambda: operator.tracker.tracker.ids == (1, 2), "both objects")
     # A drag in the live picture freezes it and is the box of the next id.
     fruit = 278, 55
-    operator.sees("the live picture", lambda p: not (p[1, 20:700] == (96, 200, 255)).all())
+    picture_moves_on(operator)
     operator.screen.drag(at(fruit[0] - 28, fruit[1] - 28), at(fruit[0] + 28, fruit[1] + 28))
     operator.screen.key("Return")
     assert operator.mask(2)[fruit[1], fruit[0]] == 3
     wait_for(lambda: operator.tracker.tracker.ids == (1, 2, 3), "the third object")
 
 
-class Puppet:
-    """Speaks for the node: what it publishes can be said, so that an object is lost when the test wants it."""
+def picture_moves_on(operator) -> None:
+    operator.sees("the live picture", lambda p: not (p[1, 20:700] == (96, 200, 255)).all())
 
-    def __init__(self, operator):
-        self.operator, self.lost, self.labels = operator, False, np.zeros((240, 320), np.uint8)
-        operator.tracker.worker.paused = True
+
+def row_is(operator, index: int, colour) -> None:
+    """Wait until the panel has text of this colour in the row of an object, counted from 0."""
+    top = 46 + 30 * index
+    operator.sees(
+        "the object's row", lambda p: (abs(p[top : top + 26, PANEL + 14 :] - np.array(colour)).max(2) < 40).sum() > 40
+    )
+
+
+@with_window
+def test_an_object_that_is_lost_is_marked_again_with_two_clicks(operator):
+    objects = operator.rig.collect(TrackedObjects, "fastgan_tracker/objects")
+    freeze(operator)
+    box(operator)
+    operator.screen.key("Return")
+    wait_for(lambda: operator.tracker.tracker.ids == (1,), "the object to be set")
+    tinted(operator, 1, CENTRE)
+    operator.tracker.set_parameters([Parameter("lost_threshold", value=1.0)])  # nothing is good enough any more
+    wait_for(lambda: objects[-1].objects[0].state == TrackedObject.STATE_LOST, "the object to be lost")
+    row_is(operator, 0, (255, 176, 64))
+    operator.tracker.set_parameters([Parameter("lost_threshold", value=0.5)])
+    operator.screen.drag((PANEL + 60, 58))
+    operator.screen.drag(at(CENTRE[0] + 6, CENTRE[1] - 5))
+    labels = operator.mask(2)
+    assert set(np.unique(labels)) == {0, 1} and iou(labels == 1) > 0.9
+    wait_for(lambda: objects[-1].objects[0].state == TrackedObject.STATE_TRACKED, "the object to be found")
+    tinted(operator, 1, CENTRE)
+
+
+@with_window
+def test_remove_and_reset_and_a_refusal_are_said(operator):
+    assert operator.rig.set_reference(np.pad(TRUTH[:, :160] * 3, ((0, 0), (0, 160))), FRAME).success
+    wait_for(lambda: operator.tracker.tracker.ids == (3,), "the object")
+    row_is(operator, 0, (160, 165, 172))
+    operator.screen.key("d")
+    wait_for(lambda: operator.tracker.tracker.ids == (), "the object to be removed")
+    assert operator.rig.set_reference(TRUTH, FRAME).success
+    operator.screen.key("r")
+    assert operator.tracker.tracker.ids == (1,), "once is not enough"
+    operator.screen.key("r")
+    wait_for(lambda: operator.tracker.tracker.ids == (), "the objects to be forgotten")
+    # Nothing marked: a warning, and no request.
+    freeze(operator)
+    operator.screen.key("Return")
+    operator.sees("a warning", lambda p: (abs(p[604:630, :800] - (255, 176, 64)).max(2) < 30).sum() > 100)
+    assert len(operator.masks) == 2, "those of the test alone"
+    operator.screen.key("Escape")
+    picture_moves_on(operator)
+
+
+@with_window
+def test_a_frame_that_the_node_no_longer_keeps_is_sent_along(operator):
+    freeze(operator)
+    box(operator)
+    operator.tracker.worker.history.seconds = 0.1
+    later = operator.camera.sent[-1]
+    wait_for(lambda: operator.camera.sent[-1] > later + 3 * 10**8, "newer images")
+    operator.screen.key("Return")
+    labels = operator.mask(2)
+    first, second = operator.masks
+    assert not first.image.data and second.image.width == 320
+    assert second.image.header.stamp == first.mask.header.stamp == second.mask.header.stamp
+    assert iou(labels == 1) > 0.95
+    wait_for(lambda: operator.tracker.tracker.ids == (1,), "the object to be set")
+
+
+@with_window
+def test_a_paused_node_is_said_and_the_window_closes_by_q(operator):
+    assert operator.rig.pause(True).success
+    operator.sees("a warning", lambda p: (abs(p[604:630, :800] - (255, 176, 64)).max(2) < 30).sum() > 100)
+    operator.screen.key("q")
+    assert operator.process.wait(TIMEOUT) == 0
+
+
+@with_window
+def test_a_compressed_camera_without_tracker(rig, shown):
+    """The topic is given; there is nobody to send to, and the image is seen all the same."""
+    camera = rig.camera("image/compressed", compressed=True, reliable=False)
+    camera.rgb = FRAME
+    camera.stream(5.0)
+    arguments = ["--node", "/nobody", "--image", f"{rig.namespace}/image/compressed"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fastgan_ros.select_reference", *arguments], env=shown.environment
+    )
+    try:
+        shown.find("select_reference")
+        column, row = at(*CENTRE)
+
+        def seen():
+            pixel = shown.picture()[shown.at[1] + row, shown.at[0] + column].astype(int)
+            return abs(pixel - FRAME[CENTRE[1], CENTRE[0]]).max() < 30
+
+        wait_for(seen, "the image")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(TIMEOUT) == 0
+
+
+@pytest.mark.parametrize(
+    ("display", "words"), [("", "DISPLAY is not set"), (":7654", "the screen :7654 (DISPLAY) cannot be reached")]
+)
+def test_without_a_screen_it_says_so(display, words):
+    if WHY_NOT:
+        words = "built without windows" if "OpenCV" in WHY_NOT else words
+    environment = screen.environment(DISPLAY=display)
+    environment.pop("WAYLAND_DISPLAY", None)
+    command = [sys.executable, "-m", "fastgan_ros.select_reference"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert words in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--node", "/no such name"], ["--image", "a//b"]])
+@with_window
+def test_names_that_are_none_are_said(shown, arguments):
+    command = [sys.executable, "-m", "fastgan_ros.select_reference", *arguments]
+    done = subprocess.run(command, env=shown.environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert "select_reference: " in done.stderr and "Traceback" not in done.stderr
