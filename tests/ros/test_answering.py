@@ -7,11 +7,15 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
 pytest.importorskip("fastgan_interfaces", reason="needs fastgan_interfaces, built by pip or colcon")
 
+from builtin_interfaces.msg import Time
+from harness import labels, picture
 from rcl_interfaces.msg import Parameter, ParameterValue
 from rcl_interfaces.srv import GetParameters, SetParameters, SetParametersAtomically
+from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
 from fastgan_ros import answering
+from fastgan_ros.images import to_msg
 
 STRANGE = Parameter(name="lost_threshold", value=ParameterValue(type=11))
 GOOD = Parameter(name="lost_threshold", value=ParameterValue(type=3, double_value=0.25))
@@ -59,3 +63,10 @@ def test_an_answer_is_sent_again_until_its_client_is_found(monkeypatch, found_at
     answering._patient(line.send, "reset", logger)(Trigger.Response(), None)
     assert bool(lines) == said
     assert line.tries == found_at or said
+
+
+def test_a_stamp_that_no_other_way_can_be_written_comes_back_as_it_was(rig):
+    tracker = rig.tracker()
+    image = to_msg(picture(), "rgb8", Header(stamp=Time(sec=2**31 - 1, nanosec=2**32 - 1)))
+    answer = rig.set_reference(labels(), image)
+    assert answer.success and answer.stamp == image.header.stamp and tracker.tracker.ids == (1,)
