@@ -1,6 +1,5 @@
 """Networks that run a file of ``fastgan export``: ONNX Runtime (CPU, CUDA, TensorRT) and OpenVINO (CPU)."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,8 @@ from fastgan_core.device import DTYPES, choose_device, choose_precision
 from fastgan_core.errors import FastganError
 from fastgan_core.export import FORMAT, INPUTS, OUTPUTS
 from fastgan_core.model import STRIDE, VARIANTS
-from fastgan_core.weights import WeightsInfo
+from fastgan_core.onnx_files import check_onnx
+from fastgan_core.weights import WeightsInfo, told
 
 # In this order, those that are installed: TensorRT comes with a Jetson's ONNX Runtime.
 CUDA_PROVIDERS = ("TensorrtExecutionProvider", "CUDAExecutionProvider")
@@ -29,27 +29,53 @@ def onnxruntime():
 
 def session(path: str | Path, providers=("CPUExecutionProvider",)):
     """An ONNX Runtime session; FastganError when the file is missing, damaged or not ours."""
-    if not Path(path).is_file():
-        raise FastganError(f"weights: there is no file {path}; make it with 'fastgan export --onnx {path}'")
+    check_onnx(path)
     options = onnxruntime().SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3
     try:
-        opened = onnxruntime().InferenceSession(str(path), options, providers=list(providers))
+        # On the CPU there is nothing to fall back to, and a second try would only print another error.
+        again = len(providers) > 1
+        opened = onnxruntime().InferenceSession(str(path), options, list(providers), enable_fallback=again)
+        made = opened.get_modelmeta().custom_metadata_map.get("format")
     except Exception as error:  # a family of its own without a common base
         reason = str(error).splitlines()[0]
         raise FastganError(f"weights: {path} cannot be run as an ONNX file ({reason}); export it again") from None
-    if opened.get_modelmeta().custom_metadata_map.get("format") != FORMAT:
+    if made != FORMAT:
         raise FastganError(f"weights: {path} was not made by 'fastgan export', whose inputs and outputs are needed")
     return opened
 
 
 def read_info(path: str | Path) -> WeightsInfo:
     """What an ONNX file says of itself."""
-    data = session(path).get_modelmeta().custom_metadata_map
-    return WeightsInfo(
-        Path(path), data["variant"], int(data["input_size"]), json.loads(data["recipe"]), data["licence"]
+    opened = session(path)
+    try:
+        info = told(Path(path), opened.get_modelmeta().custom_metadata_map)
+        _check_ends(path, opened.get_inputs(), opened.get_outputs(), VARIANTS[info.variant].widths[0])
+    except FastganError:
+        raise
+    except (KeyError, ValueError, RecursionError) as error:
+        raise FastganError(
+            f"weights: {path} is damaged: what it says of itself cannot be read ({error}); export it again"
+        ) from None
+    return info
+
+
+def _check_ends(path, inputs, outputs, width: int) -> None:
+    """Compare the names, types and channels of inputs and outputs with those that the tracker gives and takes."""
+    ends = {end.name: end for end in (*inputs, *outputs)}
+    fits = tuple(ends) == (*INPUTS, *OUTPUTS) and {end.type for end in ends.values()} in (
+        {"tensor(float)"},
+        {"tensor(float16)"},
     )
+    fits = fits and all(len(end.shape) == 4 for end in ends.values())
+    if fits:
+        channels = {name: end.shape[1] for name, end in ends.items()}
+        fits = isinstance(channels["reference"], int) and channels["reference"] == channels["features"]
+        fits = fits and channels["memory"] == channels["next_memory"] == width
+        fits = fits and (channels["image"], channels["previous"], channels["logits"]) == (3, 1, 1)
+    if not fits:
+        raise FastganError(f"weights: {path} has other inputs and outputs than a file of 'fastgan export'")
 
 
 class _OnnxNetwork:

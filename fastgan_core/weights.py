@@ -74,32 +74,40 @@ def load_weights(path: str | Path = "") -> tuple[FaSTGAN, WeightsInfo]:
             if metadata.get("format") != FORMAT:
                 raise FastganError(f"weights: {path} is not a FaSTGAN checkpoint; make one with 'fastgan train'")
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        info = WeightsInfo(
-            path,
-            metadata["variant"],
-            int(metadata["input_size"]),
-            json.loads(metadata["recipe"]),
-            metadata.get("licence", ""),
-        )
+        info = told(path, metadata)
     except FastganError:
         raise
     except (SafetensorError, OSError, KeyError, ValueError, RecursionError) as error:
         raise FastganError(
             f"weights: {path} is damaged or not safetensors ({error}); copy it again or train anew"
         ) from None
-    if info.variant not in VARIANTS:
-        raise FastganError(f"weights: {path} is of the variant '{info.variant}'; known are {', '.join(VARIANTS)}")
-    if info.input_size % STRIDE or not STRIDE <= info.input_size <= 2048 or not isinstance(info.recipe, dict):
-        raise FastganError(
-            f"weights: {path} says input size {info.input_size}, which is not a multiple of {STRIDE} between {STRIDE} "
-            "and 2048, or has a recipe that is none; make it anew with 'fastgan train'"
-        )
     model = FaSTGAN(info.variant)
     reason = _misfit(state, model.state_dict())
     if reason:
         raise FastganError(f"weights: {path} does not fit the variant {info.variant}: {reason}")
     model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
     return model.eval(), info
+
+
+def told(path: Path, metadata: dict[str, str]) -> WeightsInfo:
+    """What a file's metadata say, checked.
+
+    Raises:
+        KeyError, ValueError, RecursionError: something is missing or cannot be read.
+        FastganError: it can be read and is not possible.
+    """
+    recipe, size = json.loads(metadata["recipe"]), int(metadata["input_size"])
+    info = WeightsInfo(path, metadata["variant"], size, recipe, metadata.get("licence", ""))
+    if info.variant not in VARIANTS:
+        raise FastganError(
+            f"weights: {path} is of the variant '{info.variant[:40]}'; known are {', '.join(VARIANTS)}"
+        )
+    if size % STRIDE or not STRIDE <= size <= 2048 or not isinstance(recipe, dict):
+        raise FastganError(
+            f"weights: {path} says input size {size}, which is not a multiple of {STRIDE} between {STRIDE} and 2048, "
+            "or has a recipe that is none; make it anew"
+        )
+    return info
 
 
 def _misfit(state: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> str:

@@ -1,7 +1,12 @@
 """An answer to every request, also to those that rclpy's own services raise an exception on."""
 
+import time
+import warnings
+
 from rcl_interfaces.msg import SetParametersResult
 from rcl_interfaces.srv import SetParameters, SetParametersAtomically
+
+PATIENCE = 3.0  # seconds that an answer waits for its client to be found
 
 
 def answer_everything(node) -> None:
@@ -9,9 +14,13 @@ def answer_everything(node) -> None:
 
     Without it a parameter of a type that ROS does not know leaves its caller waiting for ever. A refused request of
     the parameters' services has the reason in its result; that of any other service, its response's defaults.
+
+    An answer is sent again where the middleware has not yet found the client that waits for it: it gives up after
+    0.1 s, which on a busy machine is too early for a client that has just started.
     """
     for service in node.services:
         service.callback = _guarded(service.callback, service.srv_type, service.srv_name, node.get_logger())
+        service.send_response = _patient(service.send_response, service.srv_name, node.get_logger())
 
 
 def _guarded(callback, kind, name: str, logger):
@@ -35,6 +44,26 @@ def _guarded(callback, kind, name: str, logger):
         return attempt(request, response, refusal)
 
     return answer
+
+
+def _patient(send, name: str, logger):
+    def send_response(response, header) -> None:
+        end = time.monotonic() + PATIENCE
+        while True:
+            # rclpy only warns of it, or raises, by release. Set each time: whoever sets filters may drop this one.
+            warnings.filterwarnings("error", message="failed to send response", category=RuntimeWarning)
+            try:
+                send(response, header)
+                return
+            except (RuntimeError, RuntimeWarning, SystemError) as error:
+                reason = error.__cause__ or error
+                if "timeout" not in str(reason):
+                    raise
+                if time.monotonic() > end:
+                    logger.warning(f"An answer of {name} found no client: {reason}.")
+                    return
+
+    return send_response
 
 
 def _no_parameter(reason: str):

@@ -78,6 +78,13 @@ def test_weights(refused, tmp_path, make, words):
     assert words in refused(weights=path)
 
 
+@pytest.mark.parametrize("content", [b"", b"no model at all" * 99, b"\x3a\x0a\x2a\x08\x6a\x06secret"])
+def test_onnx_files(refused, tmp_path, content):
+    path = tmp_path / "strange.onnx"
+    path.write_bytes(content)
+    assert str(path) in refused(weights=path)
+
+
 @pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"no picture", "half"])
 def test_masks(refused, tmp_path, content):
     path = tmp_path / "strange.png"

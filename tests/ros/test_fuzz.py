@@ -52,6 +52,7 @@ class Stand:
     def __init__(self, rig, tracker):
         self.rig, self.tracker = rig, tracker
         self.seen: Counter[str] = Counter()
+        self.again = 0  # cases after which the first good image had no mask within a second
         self.services = {service.srv_name.rsplit("/", 1)[1]: service for service in tracker.services}
         self.mark()
 
@@ -92,16 +93,31 @@ class Stand:
         if not hasattr(self, "camera"):
             self.camera, self.masks = self.rig.camera(), self.rig.collect(Image, "fastgan_tracker/mask")
             self.rig.ready(self.tracker, self.camera, self.tracker.outputs.mask)
+            self._look(harness.TIMEOUT)
         before = tally[events.RECEIVED]
-        if isinstance(message, bytes):  # the middleware may throw it away, the subscription has to live
+        if isinstance(message, bytes):
             self.camera.publisher.publish(message)
+            time.sleep(0.01)  # the subscription holds one message; the next would take its place
+            outcome = "an image" if tally[events.RECEIVED] > before else "no message"
         else:
             self.camera.send(message)
             wait_for(lambda: tally[events.RECEIVED] > before, "the image to be counted")
-        stamp = self.camera.send()
-        wait_for(lambda: any(nanoseconds(m.header.stamp) == stamp for m in self.masks[-3:]), "the next mask")
-        del self.masks[:-3]
-        return "counted" if tally[events.RECEIVED] == before + 2 else "no message"
+            outcome = "counted"
+        self.again += self._look(harness.TIMEOUT) > 1
+        return outcome
+
+    def _look(self, timeout: float) -> int:
+        """Send good images, one a second as a slow camera, until one has its mask; return how many it took."""
+        sent, end = [], time.monotonic() + timeout
+        while time.monotonic() < end:
+            sent.append(self.camera.send())
+            soon = time.monotonic() + 1.0
+            while time.monotonic() < soon:
+                if any(nanoseconds(m.header.stamp) in sent for m in self.masks[-3:]):
+                    del self.masks[:-3]
+                    return len(sent)
+                time.sleep(0.002)
+        raise AssertionError("no image has a mask any more")
 
     def check(self, kind: str, outcome: str) -> None:
         """Count a case; the objects are those that they were."""
@@ -117,7 +133,7 @@ def stand(weights):
         yield made
         good = made.offer(harness.to_msg(picture(), "rgb8", harness.Header()))
         assert good == events.PUBLISHED and made.ids() == (1, 2) and made.tracker.tally[events.FAILED] == 0
-        print(f"\n{sum(made.seen.values())} cases")
+        print(f"\n{sum(made.seen.values())} cases; after {made.again} the mask of a second good image was the first")
         for outcome, count in sorted(made.seen.items()):
             print(f"{count:7d}  {outcome}")
 

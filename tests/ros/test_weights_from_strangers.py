@@ -100,6 +100,24 @@ FILES = {
 }
 
 
+ONNX_FILES = {
+    "no model": b"no model at all" * 99,
+    # A graph (field 7) with a tensor (field 5) whose external_data (field 13) names a place.
+    "a tensor in another file": b"\x3a\x0a\x2a\x08\x6a\x06secret",
+}
+
+
+@pytest.mark.parametrize("kind", ONNX_FILES)
+def test_an_onnx_file_from_a_stranger_is_one_sentence(rig, tmp_path, kind, capfd):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(ONNX_FILES[kind])
+    tracker = rig.tracker(weights=str(path))
+    assert rig.lifecycle_state() == tracker.state == "unconfigured"
+    said = rig.reset().message
+    assert "model.onnx" in said and "\n" not in said and len(said) < 600, said
+    assert "Traceback" not in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("kind", FILES)
 def test_a_file_from_a_stranger_is_one_sentence(stand, tmp_path, capfd, kind):
     rig, tracker = stand
