@@ -11,7 +11,7 @@ USUAL_RATE = 0.02  # weight of a new frame in the usual share: a memory of about
 VANISHED = 0.2  # an object that covers less than this part of its usual share is lost
 # What may be a lost object that is back is followed, unseen, until it is sure enough or is not any more. The network
 # is less sure of an object that it has to find by the reference alone than of one that it follows.
-PROMISING_SCORE, REGAINED_SCORE, REGAINED_SHARE = 0.3, 0.9, 0.25
+PROMISING_SCORE, REGAINED_SCORE, REGAINED_SHARE = 0.1, 0.8, 0.25
 PLACES = 8  # about the frame, four in a row and two rows, at which a lost object is looked for
 
 
