@@ -64,9 +64,15 @@ class Screen:
             return self._do("search", "--onlyvisible", "--name", title, check=False).split()
 
         self.window = wait_for(found, f"the window {title}")[-1]
+
+        def place():
+            lines = self._do("getwindowgeometry", "--shell", self.window).split()
+            return dict(line.split("=") for line in lines)
+
         # A picture of the screen taken while Qt draws a window for the first time can leave that window white for good.
-        time.sleep(2.0)
-        place = dict(line.split("=") for line in self._do("getwindowgeometry", "--shell", self.window).split())
+        wait_for(lambda: int(place()["WIDTH"]) > 1000, "the window to have its size")
+        time.sleep(3.0)
+        place = place()
         self.at = int(place["X"]), int(place["Y"])
         self._do("windowfocus", self.window)
 

@@ -95,12 +95,14 @@ def operator(rig, shown, monkeypatch):
 
     monkeypatch.setattr(References, "by_mask", by_mask)
     made.camera, made.rig = camera, rig
-    shown.find("select_reference")
-    centre = np.array(at(*CENTRE))
-    made.sees("the live image", lambda p: abs(p[centre[1], centre[0]] - FRAME[CENTRE[1], CENTRE[0]]).max() < 30)
-    yield made
-    code, said = made.end()
-    camera.stop()
+    try:  # a window that stayed would hide those of the tests after
+        shown.find("select_reference")
+        column, row = at(*CENTRE)
+        made.sees("the live image", lambda p: abs(p[row, column] - FRAME[CENTRE[1], CENTRE[0]]).max() < 30)
+        yield made
+    finally:
+        code, said = made.end()
+        camera.stop()
     assert code == 0, said
     assert "Traceback" not in said, said
 
