@@ -35,7 +35,7 @@ def colours(small: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
 
 
 def _bins(values: torch.Tensor, count: int) -> torch.Tensor:
-    return (values * count).clamp(0, count - 1).int()
+    return (values * count).clamp(0, count - 1).long()  # an index of int32 takes 50 times as long
 
 
 def likeness(found: torch.Tensor, look: torch.Tensor) -> torch.Tensor:

@@ -65,8 +65,9 @@ class Objects:
         right, down = self.place % 4 * (width // 4), self.place // 4 * (height // 2)
         rows = (torch.arange(height, device=down.device) - down.view(-1, 1)) % height
         columns = (torch.arange(width, device=right.device) - right.view(-1, 1)) % width
-        moved = self.reference.gather(2, rows.view(-1, 1, height, 1).expand_as(self.reference))
-        return moved.gather(3, columns.view(-1, 1, 1, width).expand_as(self.reference))
+        cells = (rows[:, :, None] * width + columns[:, None]).view(-1, 1, height * width)
+        flat = self.reference.flatten(2)
+        return flat.gather(2, cells.expand_as(flat)).view_as(self.reference)
 
     def advanced(
         self, tried: torch.Tensor, masks: torch.Tensor, memory: torch.Tensor, scores: torch.Tensor, shares, threshold

@@ -82,7 +82,7 @@ class Tracker:
         self.device, self.precision = self._network.device, self._network.precision
         self.backend = self._network.name
         self._side, self.max_objects = size, max_objects
-        self.lost_threshold = 0.4
+        self.lost_threshold = 0.25
         self.size = (size, size)
         self._objects: Objects | None = None
         self._epoch = 0

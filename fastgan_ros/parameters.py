@@ -66,7 +66,7 @@ class Settings:
         when=LIVE,
     )
     lost_threshold: float = _parameter(
-        0.4, "Score in [0, 1] under which an object is reported lost.", low=0.0, high=1.0, when=LIVE
+        0.25, "Score in [0, 1] under which an object is reported lost.", low=0.0, high=1.0, when=LIVE
     )
     history_seconds: float = _parameter(
         10.0,

@@ -100,20 +100,20 @@ def test_a_lost_object_is_looked_for_where_it_was_and_about_the_whole_frame(two)
         else:  # with the reference alone
             places.append(tuple(lost.nonzero()[0].tolist()))
             assert not sought.previous[0].any()
-        two = after(two, [0.1, 0.95])
+        two = after(two, [0.05, 0.95])
         assert two.lost.tolist() == [True, False]
         assert not two.previous[0].any()
     assert set(places) == {(row, column) for row in (0, 4) for column in (0, 2, 4, 6)} - {(0, 0)}
 
 
 def test_what_may_be_the_object_is_followed_before_it_is_taken_for_it(two):
-    two = after(after(two, [0.1, 0.95]), [0.4, 0.95])  # promising at the second turn, elsewhere
+    two = after(after(two, [0.05, 0.95]), [0.4, 0.95])  # promising at the second turn, elsewhere
     tried = two.searching()
     assert (two.lost[0], two.trial[0]) == (True, True)
     assert two.previous[0].any()
     assert tried.place[0] != two.place[0]
     assert torch.equal(tried.previous, two.previous)
-    failed = after(two, [0.1, 0.95])
+    failed = after(two, [0.05, 0.95])
     assert (failed.lost[0], failed.trial[0], failed.previous[0].any()) == (True, False, False)
     assert failed.place[0] == two.place[0]
     found = after(two, [0.95, 0.95])
