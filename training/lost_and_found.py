@@ -110,7 +110,8 @@ def fit(rows: list[tuple[float, float, bool]]) -> tuple[float, float, float]:
         return total
 
     optimiser.step(loss)
-    scaled = weights.detach()[:2] / deviation
+    weights = weights.detach()
+    scaled = weights[:2] / deviation
     return *scaled.tolist(), float(weights[2] - (scaled * mean).sum())
 
 

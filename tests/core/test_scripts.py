@@ -90,3 +90,51 @@ def test_an_average_of_checkpoints(tmp_path):
     save_weights(tmp_path / "other.safetensors", FaSTGAN("resnet50"))
     with pytest.raises(FastganError, match="average one variant"):
         average([files[0], tmp_path / "other.safetensors"], tmp_path / "x.safetensors")
+
+
+def rows_of(pattern: str) -> list[dict]:
+    """A frame per letter: t tracked, s elsewhere, L lost though there, l lost and gone, g drawn though gone."""
+    table = {
+        "t": dict(gone=False, lost=False, overlap=0.8, score=0.9),
+        "s": dict(gone=False, lost=False, overlap=0.0, score=0.9),
+        "L": dict(gone=False, lost=True, overlap=0.0, score=0.1),
+        "l": dict(gone=True, lost=True, overlap=1.0, score=0.1),
+        "g": dict(gone=True, lost=False, overlap=0.0, score=0.9),
+    }
+    rows = [table[letter] for letter in pattern]
+    return [row | {"there": not row["gone"], "drawn": not row["lost"]} for row in rows]
+
+
+def test_the_figures_of_lost_and_found():
+    measure = script("lost_and_found")
+    found = measure.summarise([rows_of("tttt" + "gll" + "L" + "t" * 12), rows_of("tt" + "gg" + "s" * 12)])
+    assert (found["lost, and gone"], found["lost, but there"]) == (2, 1)
+    assert found["precision"] == pytest.approx(2 / 3)
+    assert found["recall"] == pytest.approx(2 / 5)
+    assert found["wrongly lost"] == pytest.approx(1 / 31)
+    assert found["drawn while gone"] == pytest.approx(3 / 5)
+    assert found["drawn elsewhere"] == pytest.approx(12 / 31)
+    assert (found["times out of sight"], found["of them reported"]) == (2, 1)
+    assert (found["returns"], found["of them found"]) == (2, 1)
+    assert found["IoU 10 frames after"] == pytest.approx(0.4)
+    # Of ten that are lost with a score of 0.1 one is there, as it should be.
+    assert measure.calibration_error(rows_of("l" * 9 + "L")) == pytest.approx(0)
+    assert measure.calibration_error(rows_of("s" * 10)) == pytest.approx(0.9)
+    assert "| precision | 0.667 |" in measure.table({"drawn": found})
+
+
+def test_the_weights_of_the_confidence_are_found_again():
+    rng = np.random.default_rng(0)
+    sureness, alike = rng.uniform(0.8, 1, 20000), rng.uniform(0.5, 1, 20000)
+    right = rng.uniform(size=20000) < 1 / (1 + np.exp(-(20 * sureness + 8 * alike - 24)))
+    rows = list(zip(sureness.tolist(), alike.tolist(), right.tolist(), strict=True)) + [(0.0, 0.0, False)] * 50
+    assert script("lost_and_found").fit(rows) == pytest.approx((20, 8, -24), rel=0.08)
+
+
+def test_signals_are_those_that_the_tracker_decides_by(model, scene):
+    measure, tracker = script("lost_and_found"), Tracker(model, device="cpu", size=64)
+    views = [measure.View(*scene[i], 1.0) for i in range(4)]
+    rows = measure.signals(tracker, iter(views))
+    scores = [row["score"] for row in measure.follow(tracker, iter(views))]
+    found = [float(measure.evidence.confidence(*torch.tensor(row[:2])[:, None])[0]) for row in rows]
+    assert found == pytest.approx(scores, abs=1e-4)
