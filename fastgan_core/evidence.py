@@ -8,7 +8,9 @@ import torch
 
 SHADES, TONES = 6, 4  # bins along each of two axes of chroma, and of brightness
 BINS = SHADES * SHADES * TONES
-STEP = 4  # every fourth pixel in each direction is counted
+STEP = 2  # every other pixel in each direction is counted
+LEAST = 32  # with fewer of them a histogram says little about an object
+USUAL = 0.93  # likeness that is assumed of an object whose colours are not known
 # Logistic of both signals, fitted by training/lost_and_found.py --fit.
 SURE, ALIKE, BIAS = 30.5, 9.8, -34.9
 
@@ -20,7 +22,7 @@ def colours(small: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
         small: frame ``(h, w, 3) uint8 RGB``. masks: ``(N, 1, h, w)``, weight of each pixel.
 
     Returns:
-        ``(N, BINS) float32``, each sums to 1; zeros for an empty mask.
+        ``(N, BINS) float32``, each sums to 1; zeros for a mask of less than ``LEAST`` counted pixels.
     """
     red, green, blue = small[::STEP, ::STEP].float().unbind(-1)
     total = red + green + blue
@@ -31,7 +33,8 @@ def colours(small: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     place = ((across * SHADES + down) * TONES + tone).flatten()
     weights = masks[:, 0, ::STEP, ::STEP].flatten(1).float()
     counts = weights.new_zeros(len(weights), BINS).index_add_(1, place, weights)
-    return counts / counts.sum(dim=1, keepdim=True).clamp(min=1e-6)
+    sizes = counts.sum(dim=1, keepdim=True)
+    return counts / sizes.clamp(min=LEAST) * (sizes >= LEAST)
 
 
 def _bins(values: torch.Tensor, count: int) -> torch.Tensor:
@@ -39,14 +42,18 @@ def _bins(values: torch.Tensor, count: int) -> torch.Tensor:
 
 
 def likeness(found: torch.Tensor, look: torch.Tensor) -> torch.Tensor:
-    """Bhattacharyya coefficient of histograms ``(N, BINS)``: ``(N,)``, 1 = the same, 0 = nothing in common."""
-    return (found * look).sqrt().sum(dim=1)
+    """Bhattacharyya coefficient of histograms ``(N, BINS)``: ``(N,)``, 1 = the same, 0 = nothing in common.
+
+    ``USUAL`` where the look is all zeros: of an object so small in its reference the network's word has to do.
+    """
+    known = look.sum(dim=1) > 0
+    return torch.where(known, (found * look).sqrt().sum(dim=1), USUAL)
 
 
 def confidence(sureness: torch.Tensor, alike: torch.Tensor) -> torch.Tensor:
     """Probability ``(N,)`` that a mask is on its object.
 
     Args:
-        sureness: mean probability over the mask's pixels. alike: of :func:`likeness`.
+        sureness: mean of the object's own probability over the mask's pixels. alike: of :func:`likeness`.
     """
     return torch.sigmoid(SURE * sureness + ALIKE * alike + BIAS) * (sureness > 0)

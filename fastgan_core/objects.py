@@ -131,18 +131,21 @@ class Objects:
         )
 
 
-def aggregate(logits: torch.Tensor) -> torch.Tensor:
+def aggregate(logits: torch.Tensor, lost: torch.Tensor) -> torch.Tensor:
     """Resolve overlaps by soft aggregation of the odds: ``o_n / (1 + sum of o)``, the background's odds being 1.
 
     Args:
         logits: ``(N, 1, h, w)``, each object on its own.
+        lost: ``(N,) bool``, objects that are looked for: they may have what the others leave, and take nothing.
 
     Returns:
-        probabilities ``(N, 1, h, w)`` that sum to at most 1; for one object the plain sigmoid,
-        which is what the network was trained to see as its previous mask.
+        probabilities ``(N, 1, h, w)``, those of the objects that are not lost sum to at most 1; for one object the
+        plain sigmoid, which is what the network was trained to see as its previous mask.
     """
-    background = torch.zeros_like(logits[:1])
-    return torch.cat([background, logits]).softmax(dim=0)[1:]
+    odds = logits.clamp(max=60).exp()  # beyond that the sum of all would leave float32
+    lost = lost.view(-1, 1, 1, 1)
+    followed = odds.masked_fill(lost, 0).sum(dim=0, keepdim=True)
+    return odds / (1 + torch.where(lost, odds.sum(dim=0, keepdim=True), followed))
 
 
 def winners(masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -155,15 +158,9 @@ def winners(masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return index, best > 1 - masks.sum(dim=0)
 
 
-def won(masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The pixels that each object of ``(N, 1, h, w)`` wins, and how sure and how large it is there.
-
-    Returns:
-        pixels ``(N, 1, h, w)``, 0 or 1; mean probability ``(N,)``, 0 for an object that wins none; share of the
-        frame ``(N,)``.
-    """
+def won(masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The pixels that each object of ``(N, 1, h, w)`` wins, 0 or 1, and their share of the frame ``(N,)``."""
     index, inside = winners(masks[:, 0])
     rows = torch.arange(len(masks), device=masks.device).view(-1, 1, 1, 1)
     pixels = ((index == rows) & inside).to(masks.dtype)
-    sureness = (masks * pixels).sum(dim=(1, 2, 3)) / pixels.sum(dim=(1, 2, 3)).clamp(min=1)
-    return pixels, sureness, pixels.mean(dim=(1, 2, 3))
+    return pixels, pixels.mean(dim=(1, 2, 3))

@@ -120,6 +120,8 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     at, end = 0, len(message)
     while at < end:
         key, at = _varint(message, at)
+        if not 0 < key >> 3 < 2**29:  # runtimes cut what is beyond, and would see another field than is seen here
+            raise ValueError("it has a field that protobuf does not know")
         wire = key & 7
         if wire == VARINT:
             value, at = _varint(message, at)

@@ -32,8 +32,10 @@ def advance(network, small: torch.Tensor, objects: Objects, threshold) -> tuple[
     sought = objects.searching()
     logits, memory = network(image, sought.previous, sought.placed(), objects.memory)
     logits = logits.float().masked_fill(~objects.live.view(-1, 1, 1, 1), float("-inf"))
-    masks = aggregate(logits)
-    pixels, sureness, shares = won(masks)
+    masks = aggregate(logits, objects.lost)
+    pixels, shares = won(masks)
+    # Each object's own probability: that another one is near does not make its mask worse.
+    sureness = (logits.sigmoid() * pixels).sum(dim=(1, 2, 3)) / pixels.sum(dim=(1, 2, 3)).clamp(min=1)
     scores = confidence(sureness, likeness(colours(small, pixels), objects.look))
     return objects.advanced(sought.place, masks, memory, scores, shares, threshold), masks, scores
 

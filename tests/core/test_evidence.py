@@ -36,6 +36,15 @@ def test_half_the_light_is_nearly_the_same_colour_and_another_colour_is_not():
     assert other < 0.1
 
 
+def test_an_object_too_small_to_have_colours_is_the_networks_to_judge():
+    masks = torch.zeros(2, 1, 64, 96)
+    masks[0, :, 1:4, 1:4], masks[1] = 1, 1
+    look = colours(painted((180, 120, 60)), masks)
+    assert not look[0].any()
+    alike = likeness(colours(painted((60, 120, 180)), masks), look)
+    assert confidence(torch.ones(2), alike).tolist() == pytest.approx([0.97, 0], abs=0.03)
+
+
 def test_confidence_needs_both_a_sure_network_and_the_colours():
     sureness, alike = torch.tensor([0.97, 0.97, 0.6, 0.0]), torch.tensor([0.97, 0.3, 0.97, 0.0])
     right, elsewhere, unsure, nothing = confidence(sureness, alike).tolist()

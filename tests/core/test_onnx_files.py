@@ -132,6 +132,14 @@ def test_what_is_no_model_is_one_sentence(path, content):
         open_network(path, device="cpu")
 
 
+# Field 13 of a tensor (other files) and 14 (where it lies) with a bit that a runtime cuts off; field 0.
+@pytest.mark.parametrize("tag", [b"\xea\x80\x80\x80\x10", b"\xf0\x80\x80\x80\x10", b"\x02"])
+def test_fields_that_a_runtime_would_take_for_others_are_refused(path, tag):
+    path.write_bytes(model().SerializeToString() + tag + b"\x00")
+    with pytest.raises(FastganError, match="a field that protobuf does not know"):
+        open_network(path, device="cpu")
+
+
 @settings(max_examples=300, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(
     changes=st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), max_size=4),

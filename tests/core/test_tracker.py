@@ -60,22 +60,36 @@ def test_objects_of_one_batch_are_as_if_alone_before_aggregation(tracker):
         torch.testing.assert_close(tracker._objects.reference[0], both.reference[row], rtol=1e-4, atol=1e-4)
 
 
+FOLLOWED = torch.zeros(5, dtype=torch.bool)
+
+
 def test_aggregation_is_the_sigmoid_for_one_object_and_sums_to_at_most_one():
     logits = torch.randn(1, 1, 5, 5)
-    torch.testing.assert_close(aggregate(logits), logits.sigmoid())
-    many = aggregate(torch.randn(5, 1, 8, 8) * 10)
+    torch.testing.assert_close(aggregate(logits, FOLLOWED[:1]), logits.sigmoid())
+    many = aggregate(torch.randn(5, 1, 8, 8) * 100, FOLLOWED)
+    assert many.isfinite().all()
     assert many.sum(dim=0).max() <= 1 + 1e-6
     # Odds 1 : 3 : 1 for background and two objects.
-    two = aggregate(torch.tensor([3.0, 1.0]).log().view(2, 1, 1, 1))
+    two = aggregate(torch.tensor([3.0, 1.0]).log().view(2, 1, 1, 1), FOLLOWED[:2])
     assert two.flatten().tolist() == pytest.approx([0.6, 0.2])
+
+
+def test_a_lost_object_takes_nothing_from_one_that_is_followed():
+    logits = torch.tensor([6.0, 5.0, -1.0]).view(3, 1, 1, 1)
+    lost = torch.tensor([False, True, False])
+    alone = aggregate(logits[[0, 2]], FOLLOWED[:2]).flatten()
+    first, second, third = aggregate(logits, lost).flatten()
+    torch.testing.assert_close(torch.stack([first, third]), alone)
+    torch.testing.assert_close(second, aggregate(logits, FOLLOWED[:3])[1, 0, 0, 0])
+    pixels, _ = won(aggregate(logits, lost))
+    assert pixels.flatten().tolist() == [1, 0, 0]
 
 
 def test_twins_are_not_both_lost():
     # At one pixel two objects have 0.45 and 0.35 and the background 0.2: the first has it, though under 0.5.
     masks = torch.tensor([[0.45, 0.1], [0.35, 0.1]]).view(2, 1, 1, 2)
-    pixels, sureness, shares = won(masks)
+    pixels, shares = won(masks)
     assert pixels.flatten().tolist() == [1, 0, 0, 0]
-    assert sureness.tolist() == pytest.approx([0.45, 0])
     assert shares.tolist() == pytest.approx([0.5, 0])
     index, inside = winners(masks[:, 0])
     assert (index[0, 0], inside.tolist()) == (0, [[True, False]])
