@@ -4,7 +4,7 @@ Any annotated clip can be made into one: something passes in front of the object
 camera looks away.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -30,9 +30,6 @@ class View:
     @property
     def there(self) -> bool:
         return self.seen >= LEAST
-
-
-Clip = Callable[[], Iterator[View]]
 
 
 def drawn(seed: int, length: int = 150, width: int = 384, height: int = 288) -> Iterator[View]:

@@ -160,8 +160,8 @@ class Tracker:
         if mode not in ("replace", "add"):
             raise FastganError(f"mode: '{mode}' is not known; use 'replace' or 'add'")
         with self._lock:
+            self.check_room(ids, mode)
             kept = self._objects.without(ids) if mode == "add" and self._objects else None
-            self._check_count(len(ids) + (len(kept.ids) if kept else 0))
             size = tuple(small.pixels.shape[:2])
             masks = torch.from_numpy(labels.astype(np.int32)).to(self.device)
             masks = torch.stack([masks == i for i in ids])[:, None].float()
@@ -213,8 +213,8 @@ class Tracker:
                     "one stands; send this one again if it still applies."
                 )
             new = branch._objects
+            self.check_room(new.ids, mode)
             kept = self._objects.without(new.ids) if mode == "add" and self._objects else None
-            self._check_count(len(new.ids) + (len(kept.ids) if kept else 0))
             self._objects = kept.resized(tuple(new.previous.shape[-2:])).joined(new) if kept else new
             self._prepare(small)
             self._epoch += 1
@@ -238,7 +238,9 @@ class Tracker:
             self._objects = None
             self._epoch += 1
 
-    def _check_count(self, count: int) -> None:
+    def check_room(self, ids, mode: str) -> None:
+        """Raise FastganError when ``ids``, set with ``mode``, would be more objects than are allowed."""
+        count = len(set(ids) | set(self.ids)) if mode == "add" else len(ids)
         if count > self.max_objects:
             raise FastganError(
                 f"{count} objects are more than the {self.max_objects} allowed; mark fewer, remove some, "

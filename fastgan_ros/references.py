@@ -93,7 +93,7 @@ class References:
         else:
             delay = late[-1].stamp - start.stamp
             tracker, branch, epoch = worker.branch()
-            branch.set_reference(start.small, labels(tracker))
+            tracker.check_room(branch.set_reference(start.small, labels(tracker)), MODES[mode])
 
             def overtaken() -> bool:
                 return worker.stopped or tracker.epoch != epoch
@@ -148,13 +148,10 @@ def named(ids) -> str:
 
 def _outline(start: Start, box) -> np.ndarray:
     """The object in a box of the camera's image, ``(H, W) bool`` at the camera's size."""
-    (height, width), (rows, columns) = start.small.size, start.picture.shape[:2]
-    across, down = columns / width, rows / height
-    scaled = (box.x_offset * across, box.y_offset * down, box.width * across, box.height * down)
-    found = outline(start.picture, scaled)
-    if found.shape != (height, width):
-        found = cv2.resize(found.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_LINEAR) > 127
-    return found
+    picture, (height, width) = start.picture, start.small.size
+    if picture.shape[:2] != (height, width):  # a kept frame
+        picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
+    return outline(picture, (box.x_offset, box.y_offset, box.width, box.height))
 
 
 def _check_mode(request) -> None:

@@ -201,7 +201,8 @@ def main() -> None:
     parser.add_argument("--fit", action="store_true", help="on the training sequences and other scenes")
     parser.add_argument("--json", type=Path, help="where to write the figures as well")
     args = parser.parse_args()
-    tracker = Tracker.from_weights(args.weights)
+    # Signals are taken on the way through the step, where a GPU would have a graph.
+    tracker = Tracker.from_weights(args.weights, device="cpu" if args.fit else "auto")
     if args.fit:
         rows = []
         for kind, clip in clips(args.davis, "train", range(100, 106), args.frames):

@@ -86,6 +86,26 @@ def test_a_slow_device_leaves_frames_out_and_says_so(rig):
     assert answer.frames_skipped > 30 and "left out" in answer.message
 
 
+def test_more_objects_than_allowed_are_refused_before_the_way_to_the_present(rig, monkeypatch):
+    tracker, camera = rig.tracker(max_objects=1), rig.camera()
+    rig.ready(tracker, camera)
+    stamps = play(tracker, camera, 5)
+    assert rig.set_reference(labels()).success
+    monkeypatch.setattr(references, "catch_up", None)
+    answer = rig.set_reference(mask_msg(labels(ids=(2,)), to_time(stamps[1])), mode=1)
+    assert not answer.success and "2 objects are more than the 1 allowed" in answer.message
+    assert tracker.tracker.ids == (1,)
+
+
+def test_a_box_beyond_a_kept_frame_is_named_in_the_cameras_pixels(playing):
+    rig, _, _, stamps = playing
+    request = SetReferenceBox.Request(box=RegionOfInterest(x_offset=5000, y_offset=8, width=24, height=20))
+    request.header.stamp = to_time(stamps[10])
+    answer = rig.call(SetReferenceBox, "set_reference_box", request)
+    height, width = picture().shape[:2]
+    assert not answer.success and "5000" in answer.message and f"{width}x{height}" in answer.message, answer.message
+
+
 def test_a_stamp_before_the_history_is_told_its_range(rig):
     tracker, camera = rig.tracker(history_seconds=0.2), rig.camera()
     rig.ready(tracker, camera)
