@@ -11,7 +11,7 @@ BINS = SHADES * SHADES * TONES
 STEP = 2  # every other pixel in each direction is counted
 LEAST = 32  # with fewer of them a histogram says little about an object
 USUAL = 0.93  # likeness that is assumed of an object whose colours are not known
-# Logistic of both signals, fitted by training/lost_and_found.py --fit.
+# Logistic of both signals, fitted by training/lost_and_found.py --fit; docs/lost_and_found.md says on what.
 SURE, ALIKE, BIAS = 30.5, 9.8, -34.9
 
 
