@@ -12,7 +12,8 @@ from fastgan_core.click import Looks
 from fastgan_core.masks import bounding_box
 from fastgan_ros.marks import BOX, CLICK, INSIDE, OUTSIDE, Action, Hints, Job, Point, paint
 
-LAST_ID = 254  # a mask of 255 alone would be taken for black and white
+WHITE = 255  # no id to mark: a mask of 0 and 255 alone is taken for black and white
+LAST_ID = WHITE - 1  # of those that are given to new objects
 NEAR = 4  # a drag that stays within so many pixels is a click
 MARGIN = 0.15  # about what a click found, for the box that strokes correct it in
 CORE = 3  # pixels from its edge what a click found is not in doubt
@@ -150,8 +151,11 @@ class Selection:
         return self.problem() or (f"Object {hidden[0]} is wholly under another one." if hidden else "")
 
     def labels(self) -> np.ndarray:
-        """``(H, W) uint8``: 0 is background, else an object's id. Where two overlap, the one that was begun later."""
-        labels = np.zeros(self.frame.shape[:2], np.uint8)
+        """``(H, W)``: 0 is background, else an object's id. Where two overlap, the one that was begun later.
+
+        uint8, or uint16 where an id needs it.
+        """
+        labels = np.zeros(self.frame.shape[:2], np.uint8 if max(self.numbers, default=0) < WHITE else np.uint16)
         for number in self.numbers:
             proposal = self.proposal(number)
             if proposal is not None:

@@ -7,7 +7,7 @@ import time
 from concurrent.futures import Executor
 
 from fastgan_core.errors import FastganError
-from fastgan_ros.marking import Selection
+from fastgan_ros.marking import WHITE, Selection
 from fastgan_ros.marks import BOX, INSIDE, OUTSIDE, Job
 from fastgan_ros.outliner import Outliner
 from fastgan_ros.pairing import Live
@@ -18,6 +18,7 @@ from fastgan_ros.tracker_link import TrackerLink
 from fastgan_ros.tracker_requests import Answer
 
 FRESH = 4.0  # seconds that words stay before trouble takes their place
+_NO_ID = f"Object {WHITE} cannot be marked here: a mask of {WHITE} alone means black and white. D stops following it."
 _WELCOME = "Drag a box around an object, or click on it. Space freezes the picture first."
 
 
@@ -119,6 +120,9 @@ class Selecting:
             self._say("There is no picture to freeze yet.", warning=True)
             return
         number = number or self._roster.chosen or self._roster.next_number(self._selection)
+        if number == WHITE:
+            self._say(_NO_ID, warning=True)
+            return
         self._frozen_at = time.monotonic()
         self._selection = Selection(self._live.rgb, self._live.header, number)
         self._say(f"Frozen. Drag a box around object {number}, or click on it.")
@@ -129,7 +133,10 @@ class Selecting:
 
     def _choose(self, number: int) -> None:
         self._quick = False
-        if self._selection:
+        if number == WHITE:  # it can be removed, while live
+            self._roster.chosen = None if self._selection else number
+            self._say(_NO_ID, warning=True)
+        elif self._selection:
             self._selection.cancel()
             self._selection.current = number
             self._say(f"The next mark is for object {number}.")
@@ -140,7 +147,7 @@ class Selecting:
     def _pick(self, number: int) -> None:
         """A click on the name of an object."""
         self._choose(number)
-        if self._roster.lost(number) and not self._waits():
+        if self._roster.lost(number) and number != WHITE and not self._waits():
             if self._selection is None:
                 self.freeze(number)
             self._quick = self._selection is not None and not self._selection.actions_of(number)

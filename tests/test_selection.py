@@ -164,6 +164,17 @@ def test_two_objects_have_their_ids_and_the_later_one_lies_on_top(selection):
     assert (labels[selection.proposal(7)] == 7).all()
 
 
+@pytest.mark.parametrize(("number", "kind"), [(254, np.uint8), (256, np.uint16), (300, np.uint16), (65535, np.uint16)])
+def test_ids_of_two_bytes(selection, number, kind):
+    """A tracker whose mask_encoding is mono16 has them."""
+    selection.current = number
+    box_around(selection)
+    labels = outlined(selection).labels()
+    assert labels.dtype == kind and set(np.unique(labels)) == {0, number}
+    picture = View().draw(shown(selection=selection, current=number, rows=[Row(number, "lost")]))
+    assert picture.dtype == np.uint8
+
+
 def test_what_leads_to_no_outline_is_said(selection):
     drag(selection, (5, 5), (11, 30))
     assert "Object 1: the box of 7x26 pixels is too small" in outlined(selection).problem()

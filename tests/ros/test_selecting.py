@@ -1,0 +1,150 @@
+"""The operator's mouse and keys without a window, with the real link and the real node."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
+pytest.importorskip("fastgan_interfaces", reason="needs fastgan_interfaces, built by pip or colcon")
+
+import rclpy
+from harness import wait_for
+
+from fastgan_core.masks import bounding_box
+from fastgan_core.scene import Scene
+from fastgan_ros.references import References
+from fastgan_ros.selecting import Selecting
+from fastgan_ros.tracker_link import TrackerLink
+
+FRAME, TRUTH = Scene(320, 240)[0]
+X, Y, WIDTH, HEIGHT = bounding_box(TRUTH > 0)
+BALL = 265, 170  # another thing of the scene
+
+
+class Operator:
+    """Marks and presses keys; `masks` are the requests that the node got."""
+
+    def __init__(self, rig, monkeypatch, **settings):
+        self.tracker, self.camera = rig.tracker(**settings), rig.camera()
+        self.camera.rgb = FRAME
+        self.camera.stream(10.0)
+        self.masks: list = []
+        self.hold = lambda: None  # runs before the node looks at a mask
+        real = References.by_mask
+
+        def by_mask(references, worker, request, response):
+            self.masks.append(request)
+            self.hold()
+            return real(references, worker, request, response)
+
+        monkeypatch.setattr(References, "by_mask", by_mask)
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context)
+        self.link = TrackerLink(f"{rig.namespace}/fastgan_tracker", context=self.context)
+        self.pool = ThreadPoolExecutor(1)
+        self.at_work = Selecting(self.link, self.pool)
+        self.until(lambda shown: shown.labels is not None, "the live image with its mask")
+
+    def end(self) -> None:
+        self.camera.stop()
+        self.pool.shutdown()
+        self.link.close()
+        self.link.destroy_node()
+        rclpy.shutdown(context=self.context)
+
+    def until(self, condition, what: str):
+        """Let time go by until what is shown meets a condition; returns it."""
+
+        def met():
+            self.at_work.tick()
+            shown = self.at_work.shown()
+            self.at_work.view.draw(shown)
+            return condition(shown) and shown
+
+        return wait_for(met, what)
+
+    def drag(self, left, top, right, bottom) -> None:
+        """A drag of the left button, from one place of the image to another."""
+        scale = self.at_work.view.scale
+        self.at_work.press(round(left * scale), round(top * scale), beside=False)
+        self.at_work.move(round(right * scale), round(bottom * scale))
+        self.at_work.release()
+
+    def pick(self, number: int) -> None:
+        """Click on the name of an object."""
+        height, width = self.at_work.view.draw(self.at_work.shown()).shape[:2]
+        row = next(row for row in range(height) if self.at_work.view.object_at(width - 100, row) == number)
+        self.at_work.press(width - 100, row, beside=False)
+        self.at_work.release()
+
+    def box(self) -> None:
+        """Mark the object and wait for its outline."""
+        self.drag(X - 3, Y - 3, X + WIDTH + 3, Y + HEIGHT + 3)
+        self.outlined()
+
+    def ball(self) -> None:
+        """Mark the other object and wait for its outline."""
+        self.drag(BALL[0] - 28, BALL[1] - 28, BALL[0] + 28, BALL[1] + 28)
+        self.outlined()
+
+    def outlined(self) -> None:
+        self.until(lambda shown: "is outlined" in shown.status, "the outline")
+
+    def ids(self, count: int = 1) -> set[int]:
+        """The ids in the latest mask that the node got, once there are `count` masks."""
+        self.until(lambda _: len(self.masks) >= count, f"mask {count}")
+        mask = self.masks[-1].mask
+        kind = np.uint16 if mask.encoding == "mono16" else np.uint8
+        return set(np.frombuffer(mask.data, kind).tolist()) - {0}
+
+    def tracks(self, *ids: int) -> None:
+        """Wait until the window knows that the node tracks these."""
+        self.until(lambda _: tuple(seen.number for seen in self.link.objects()) == ids, f"objects {ids}")
+
+
+@pytest.fixture
+def operator(rig, monkeypatch):
+    """Starts one with the settings of its tracker."""
+    made = []
+
+    def start(**settings):
+        made.append(Operator(rig, monkeypatch, **settings))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.end()
+
+
+def test_an_object_whose_id_has_two_bytes_is_marked_again(rig, operator):
+    works = operator(mask_encoding="mono16")
+    assert rig.set_reference((TRUTH > 0).astype(np.uint16) * 300, FRAME).success
+    works.tracks(300)
+    works.pick(300)
+    works.box()
+    works.at_work.key("enter")
+    assert works.ids(2) == {300} and works.masks[-1].mask.encoding == "mono16"
+    works.until(lambda shown: "Set object 300" in shown.status, "the answer")
+    assert works.tracker.tracker.ids == (300,)
+
+
+def test_object_255_is_not_marked_but_removed(rig, operator):
+    works = operator()
+    both = (TRUTH > 0).astype(np.uint8) * 255
+    both[:4, :4] = 9
+    assert rig.set_reference(both, FRAME).success
+    works.tracks(9, 255)
+    works.at_work.key("9")
+    works.at_work.key(" ")
+    works.pick(255)
+    shown = works.at_work.shown()
+    assert "Object 255 cannot be marked here" in shown.status and shown.warning
+    assert shown.current == 9, "the picture stays frozen for the object before"
+    works.at_work.key("escape")
+    works.pick(255)
+    works.at_work.key(" ")
+    shown = works.at_work.shown()
+    assert "Object 255 cannot be marked here" in shown.status and shown.warning and shown.selection is None
+    works.at_work.key("d")
+    works.tracks(9)
