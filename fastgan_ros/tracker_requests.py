@@ -10,11 +10,12 @@ from rclpy.node import Node
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
+from fastgan_core.history import NO_FRAME
 from fastgan_interfaces.srv import RemoveObjects, SetReferenceMask
 from fastgan_ros.set_reference import reference_request
 
 PATIENCE = 60.0  # seconds that an answer is waited for
-_TOO_OLD = "The tracker no longer keeps that frame, so it was sent along and the search began where the object was."
+_SENT_ALONG = "The tracker does not keep that frame, so it was sent along and the search began where the object was."
 
 
 class Answer(NamedTuple):
@@ -52,16 +53,16 @@ class TrackerRequests:
     def send(self, labels: np.ndarray, header: Header, frame: np.ndarray) -> None:
         """Ask the tracker to follow the objects in ``(H, W)`` labels, drawn on ``(H, W, 3) uint8 RGB`` of the header.
 
-        The stamp alone names the frame. A tracker that refuses this gets the frame itself: a person may take longer
-        than frames are kept.
+        The stamp alone names the frame. A tracker that refuses the stamp gets the frame itself: a person may take
+        longer than frames are kept.
         """
 
         def answered(answer) -> None:
-            if answer.success:
+            if answer.success or not answer.message.startswith(NO_FRAME):
                 self._put("send", answer)
             else:
                 request = reference_request(labels, frame, add=True, header=header)
-                self._call("send", request, lambda second: self._put("send", second, _TOO_OLD))
+                self._call("send", request, lambda second: self._put("send", second, _SENT_ALONG))
 
         self._call("send", reference_request(labels, add=True, header=header), answered)
 

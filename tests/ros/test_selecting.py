@@ -148,3 +148,28 @@ def test_object_255_is_not_marked_but_removed(rig, operator):
     assert "Object 255 cannot be marked here" in shown.status and shown.warning and shown.selection is None
     works.at_work.key("d")
     works.tracks(9)
+
+
+def test_a_refusal_that_is_not_about_the_stamp_is_shown_as_it_is(operator):
+    works = operator(max_objects=1)
+    works.box()
+    works.at_work.key("n")
+    works.ball()
+    works.at_work.key("enter")
+    shown = works.until(lambda shown: shown.warning, "the refusal")
+    assert "max_objects" in shown.status and "sent along" not in shown.status
+    assert shown.selection is not None, "what is marked stays"
+    works.until(lambda shown: not shown.busy, "the end of the request")
+    assert len(works.masks) == 1 and not works.masks[0].image.data
+
+
+def test_a_stamp_that_is_refused_is_sent_again_with_the_frame(operator):
+    works = operator(history_seconds=60.0)
+    works.box()
+    works.tracker.worker.history.seconds = 0.1  # the window still believes in a minute
+    later = works.camera.sent[-1]
+    wait_for(lambda: works.camera.sent[-1] > later + 3 * 10**8, "newer images")
+    works.at_work.key("enter")
+    assert works.ids(2) == {1}
+    assert not works.masks[0].image.data and works.masks[1].image.width == 320
+    works.until(lambda shown: "sent along" in shown.status, "the answer")
