@@ -37,7 +37,7 @@ class Pairing:
         """Take in an image."""
         with self._lock:
             self._arrivals["image"] = time.monotonic()
-            self._waiting[_nanoseconds(msg)] = msg
+            self._waiting[nanoseconds(msg.header)] = msg
             most = max(min(KEPT[0], KEPT[1] // max(len(msg.data), 1)), 1)
             while len(self._waiting) > most:
                 self._waiting.popitem(last=False)
@@ -45,12 +45,12 @@ class Pairing:
     def add_mask(self, msg: Image) -> None:
         """Take in a mask; one whose image has not arrived, or is gone, is dropped."""
         with self._lock:
-            image = self._waiting.get(_nanoseconds(msg))
+            image = self._waiting.get(nanoseconds(msg.header))
             if image is None:
                 return
             self._arrivals["mask"] = time.monotonic()
             self._pair = image, msg
-            while next(iter(self._waiting)) != _nanoseconds(msg):
+            while next(iter(self._waiting)) != nanoseconds(msg.header):
                 self._waiting.popitem(last=False)
 
     def silent(self, kind: str) -> bool:
@@ -74,5 +74,6 @@ class Pairing:
         return self._shown[2]
 
 
-def _nanoseconds(msg) -> int:
-    return msg.header.stamp.sec * 10**9 + msg.header.stamp.nanosec
+def nanoseconds(header: Header) -> int:
+    """The stamp of a header."""
+    return header.stamp.sec * 10**9 + header.stamp.nanosec

@@ -7,10 +7,11 @@ import time
 from concurrent.futures import Executor
 
 from fastgan_core.errors import FastganError
+from fastgan_core.history import SECOND
 from fastgan_ros.marking import WHITE, Selection
 from fastgan_ros.marks import BOX, INSIDE, OUTSIDE, Job
 from fastgan_ros.outliner import Outliner
-from fastgan_ros.pairing import Live
+from fastgan_ros.pairing import Live, nanoseconds
 from fastgan_ros.remembered import Remembered
 from fastgan_ros.roster import Roster
 from fastgan_ros.selection_view import Shown, View
@@ -194,8 +195,15 @@ class Selecting:
             self._say("The tracker has not answered the last request yet; then press Enter again.", warning=True)
         else:
             self._sent = chosen
-            self._link.requests.send(chosen.labels(), chosen.header, chosen.frame)
+            self._link.requests.send(chosen.labels(), chosen.header, chosen.frame, self._kept(chosen))
             self._say("Sent; the tracker runs from this frame to the present ...")
+
+    def _kept(self, chosen: Selection) -> bool:
+        """Whether the tracker should still have the frozen frame, as far as is known here."""
+        history, stamp = self._link.history, nanoseconds(chosen.header)
+        if history == 0 or stamp == 0 or self._live is None:
+            return False
+        return history is None or nanoseconds(self._live.header) - stamp <= history * SECOND
 
     def _answered(self, answer: Answer) -> None:
         if answer.what == "send":

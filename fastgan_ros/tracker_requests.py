@@ -50,21 +50,27 @@ class TrackerRequests:
         """Whether an answer is waited for."""
         return bool(self._calls)
 
-    def send(self, labels: np.ndarray, header: Header, frame: np.ndarray) -> None:
+    def send(self, labels: np.ndarray, header: Header, frame: np.ndarray, kept: bool = True) -> None:
         """Ask the tracker to follow the objects in ``(H, W)`` labels, drawn on ``(H, W, 3) uint8 RGB`` of the header.
 
         The stamp alone names the frame. A tracker that refuses the stamp gets the frame itself: a person may take
-        longer than frames are kept.
+        longer than frames are kept. With `kept` false it gets it at once: one that keeps none would not refuse.
         """
+
+        def send_along() -> None:
+            request = reference_request(labels, frame, add=True, header=header)
+            self._call("send", request, lambda answer: self._put("send", answer, _SENT_ALONG))
 
         def answered(answer) -> None:
             if answer.success or not answer.message.startswith(NO_FRAME):
                 self._put("send", answer)
             else:
-                request = reference_request(labels, frame, add=True, header=header)
-                self._call("send", request, lambda second: self._put("send", second, _SENT_ALONG))
+                send_along()
 
-        self._call("send", reference_request(labels, add=True, header=header), answered)
+        if kept:
+            self._call("send", reference_request(labels, add=True, header=header), answered)
+        else:
+            send_along()
 
     def remove(self, number: int) -> None:
         """Ask the tracker to stop following an object."""

@@ -10,9 +10,11 @@ pytest.importorskip("fastgan_interfaces", reason="needs fastgan_interfaces, buil
 
 import rclpy
 from harness import wait_for
+from std_msgs.msg import Header
 
 from fastgan_core.masks import bounding_box
 from fastgan_core.scene import Scene
+from fastgan_ros.images import to_msg
 from fastgan_ros.references import References
 from fastgan_ros.selecting import Selecting
 from fastgan_ros.tracker_link import TrackerLink
@@ -173,3 +175,30 @@ def test_a_stamp_that_is_refused_is_sent_again_with_the_frame(operator):
     assert works.ids(2) == {1}
     assert not works.masks[0].image.data and works.masks[1].image.width == 320
     works.until(lambda shown: "sent along" in shown.status, "the answer")
+
+
+def sent_along_at_once(works) -> None:
+    works.box()
+    count = len(works.camera.sent)
+    wait_for(lambda: len(works.camera.sent) > count + 9, "newer images")
+    works.until(lambda shown: True, "the newest of them to be seen")
+    works.at_work.key("enter")
+    works.until(lambda shown: "sent along" in shown.status, "the answer")
+    (request,) = works.masks
+    assert request.image.width == 320 and request.image.header.stamp == request.mask.header.stamp
+    assert works.tracker.tracker.ids == (1,)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.5])
+def test_the_frame_is_sent_along_where_it_is_not_kept(operator, seconds):
+    works = operator(history_seconds=seconds)
+    works.until(lambda shown: shown.kept is not None, "the tracker's history_seconds")
+    sent_along_at_once(works)
+
+
+def test_the_frame_is_sent_along_where_images_have_no_stamps(operator):
+    works = operator()
+    works.camera.message = lambda: to_msg(FRAME, "rgb8", Header())
+    works.until(lambda _: works.link.pictures.live().header.stamp == Header().stamp, "images without stamps")
+    works.until(lambda shown: True, "one of them to be shown")
+    sent_along_at_once(works)
