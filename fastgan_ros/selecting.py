@@ -195,6 +195,7 @@ class Selecting:
             self._say("The tracker has not answered the last request yet; then press Enter again.", warning=True)
         else:
             self._sent = chosen
+            self._roster.sent(chosen.numbers)
             self._link.requests.send(chosen.labels(), chosen.header, chosen.frame, self._kept(chosen))
             self._say("Sent; the tracker runs from this frame to the present ...")
 
@@ -208,7 +209,9 @@ class Selecting:
     def _answered(self, answer: Answer) -> None:
         if answer.what == "send":
             sent, self._sent = self._sent, None
-            if answer.success and sent:
+            if sent and not answer.success:
+                self._roster.refused(sent.numbers)
+            elif sent:
                 self._remembered.marked(sent)
                 if sent is self._selection:
                     self._go_live()

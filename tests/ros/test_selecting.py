@@ -1,5 +1,6 @@
 """The operator's mouse and keys without a window, with the real link and the real node."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -202,3 +203,32 @@ def test_the_frame_is_sent_along_where_images_have_no_stamps(operator):
     works.until(lambda _: works.link.pictures.live().header.stamp == Header().stamp, "images without stamps")
     works.until(lambda shown: True, "one of them to be shown")
     sent_along_at_once(works)
+
+
+def test_an_object_that_is_on_its_way_has_its_id(operator):
+    works, go_on = operator(), threading.Event()
+    works.hold = lambda: go_on.wait(60)
+    works.box()
+    works.at_work.key("enter")
+    assert works.ids() == {1}
+    works.at_work.key("escape")
+    works.at_work.key(" ")
+    works.ball()
+    assert works.at_work.shown().current == 2, "the tracker has not answered for 1 yet"
+    go_on.set()
+    works.tracks(1)
+    works.until(lambda shown: not shown.busy, "the answer")
+    works.at_work.key("enter")
+    works.tracks(1, 2)
+
+
+def test_an_id_that_was_refused_is_free_again(operator):
+    works = operator(max_objects=1)
+    works.box()
+    works.at_work.key("n")
+    works.ball()
+    works.at_work.key("enter")
+    works.until(lambda shown: shown.warning, "the refusal")
+    works.at_work.key("escape")
+    works.at_work.key(" ")
+    assert works.at_work.shown().current == 1
