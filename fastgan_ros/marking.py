@@ -35,7 +35,7 @@ class Selection:
         self._actions: list[Action] = []
         self._found: dict[int, tuple[tuple[Action, ...], np.ndarray | None, str]] = {}
         self._looks: dict[Action, Looks | None] = {}  # of clicks
-        self._clicked: dict[Action, np.ndarray | None] = {}  # what clicks found
+        self._clicked: dict[Action, np.ndarray] = {}  # what clicks found
 
     def press(self, x: int, y: int, kind: str, radius: int) -> None:
         """Begin a drag: of a stroke, or with kind INSIDE of a box where nothing says yet where the object is."""
@@ -120,12 +120,16 @@ class Selection:
         return None
 
     def settle(self, job: Job, found: np.ndarray | None, problem: str) -> None:
-        """Take in what a job found; marks that were made meanwhile bring the next job."""
+        """Take in what a job found; marks that were made meanwhile bring the next job.
+
+        A click that found nothing is forgotten, as if it had not been: a box may follow, or the same click again.
+        """
+        if job.click and found is None:
+            self._actions = [action for action in self._actions if action != job.click]
+            return
         self._found[job.number] = job.actions, found, problem
         if job.click:
             self._clicked[job.click] = found
-            if found is None:  # as if it had not been, so that a box may follow
-                self._actions = [action for action in self._actions if action != job.click]
 
     def settled(self, number: int) -> bool:
         """Whether the outline, or its problem, is that of all marks of the object."""

@@ -172,7 +172,8 @@ class Selecting:
 
     def _outlined(self, job: Job, problem: str) -> None:
         chosen = self._selection
-        problem = chosen.problem() or (problem and f"Object {job.number}: {problem}.")
+        # That of a click is in none of the marks any more.
+        problem = (problem and f"Object {job.number}: {problem}.") or chosen.problem()
         if problem:
             self._say(problem, warning=True)
             self._send_when_outlined = False

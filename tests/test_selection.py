@@ -100,6 +100,11 @@ def test_a_click_that_finds_nothing_leaves_nothing():
     selection.settle(job, found, problem)
     assert found is None and "stands out" in problem
     assert selection.numbers == [] and selection.next_job() is None
+    assert drag(selection, (80, 60)), "the same click once more"
+    job = selection.next_job()
+    assert job is not None, "is looked into once more"
+    selection.settle(job, *job.run())
+    assert selection.numbers == []
     drag(selection, (60, 40), (100, 80))
     assert selection.actions_of(1)[0].kind == BOX
 

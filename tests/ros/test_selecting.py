@@ -232,3 +232,15 @@ def test_an_id_that_was_refused_is_free_again(operator):
     works.at_work.key("escape")
     works.at_work.key(" ")
     assert works.at_work.shown().current == 1
+
+
+def test_a_click_that_finds_nothing_says_so_each_time(operator):
+    works = operator()
+    works.camera.rgb = np.full_like(FRAME, 90)
+    works.until(lambda shown: (shown.frame == 90).all(), "an image with nothing in it")
+    for _ in range(2):
+        works.drag(100, 100, 100, 100)
+        shown = works.until(lambda shown: "stands out" in shown.status, "what is wrong")
+        assert shown.warning and not shown.selection.numbers
+        works.at_work.key("z")
+        assert "nothing to undo" in works.at_work.shown().status
