@@ -113,6 +113,9 @@ class Selection:
             if self.settled(number):
                 continue
             actions = self.actions_of(number)
+            if len(actions) == 1 and actions[0] in self._clicked:  # strokes were taken back: what it had found
+                self._found[number] = actions, self._clicked[actions[0]], ""
+                continue
             for click in actions:
                 if click.kind == CLICK and click not in self._clicked:
                     return Job(number, (click,), self.frame, None, click, self._looks[click])

@@ -90,6 +90,18 @@ def test_strokes_correct_what_a_click_found(selection):
     after = outlined(selection).proposal(1)
     assert before[CENTRE[1], X + 20] and not after[CENTRE[1], X + 20]
     assert (before & after).sum() > 0.7 * before.sum()
+    assert selection.undo() and selection.next_job() is None
+    assert (selection.proposal(1) == before).all(), "the click's own outline is back"
+
+
+def test_a_stroke_taken_back_while_its_outline_is_sought_leaves_the_clicks(selection):
+    drag(selection, CENTRE)
+    before = outlined(selection).proposal(1)
+    drag(selection, (X + 8, CENTRE[1]), (X + WIDTH // 2 - 8, CENTRE[1]), kind=OUTSIDE)
+    job = selection.next_job()
+    selection.undo()
+    selection.settle(job, *job.run())
+    assert selection.next_job() is None and (selection.proposal(1) == before).all()
 
 
 def test_a_click_that_finds_nothing_leaves_nothing():
