@@ -1,6 +1,8 @@
 """The operator's mouse and keys without a window, with the real link and the real node."""
 
+import gc
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,14 +13,16 @@ pytest.importorskip("fastgan_interfaces", reason="needs fastgan_interfaces, buil
 
 import rclpy
 from harness import wait_for
+from lifecycle_msgs.srv import GetState
 from std_msgs.msg import Header
 
 from fastgan_core.masks import bounding_box
 from fastgan_core.scene import Scene
+from fastgan_ros import tracker_link
 from fastgan_ros.images import to_msg
 from fastgan_ros.references import References
 from fastgan_ros.selecting import Selecting
-from fastgan_ros.tracker_link import TrackerLink
+from fastgan_ros.tracker_link import Question, TrackerLink
 
 FRAME, TRUTH = Scene(320, 240)[0]
 X, Y, WIDTH, HEIGHT = bounding_box(TRUTH > 0)
@@ -244,3 +248,58 @@ def test_a_click_that_finds_nothing_says_so_each_time(operator):
         assert shown.warning and not shown.selection.numbers
         works.at_work.key("z")
         assert "nothing to undo" in works.at_work.shown().status
+
+
+def test_what_an_inactive_tracker_had_is_no_longer_shown(rig, operator):
+    works = operator(history_seconds=7.0)
+    works.until(lambda shown: shown.kept == 7.0, "the tracker's history_seconds")
+    works.link.history = None  # as if that answer had been lost
+    works.until(lambda shown: shown.kept == 7.0, "the tracker's history_seconds once more")
+    assert rig.set_reference(TRUTH, FRAME).success
+    works.tracks(1)
+    assert rig.transition("deactivate")
+    works.tracks()
+    assert works.at_work.shown().kept is None, "it may be configured anew before it is active"
+    assert rig.transition("activate")
+    works.until(lambda shown: shown.kept == 7.0, "history_seconds after the activation")
+    assert rig.set_reference(TRUTH, FRAME).success
+    works.tracks(1)
+    rig.end(works.__dict__.pop("tracker"))
+    gc.collect()  # its services leave the network with the node itself
+    works.tracks()
+
+
+def test_a_question_whose_answer_is_lost_is_asked_again(rig, monkeypatch):
+    monkeypatch.setattr(tracker_link, "ANSWER", 0.5)
+    asked: list = []
+
+    def answer(request, response):
+        asked.append(request)
+        return response
+
+    rig.node.create_service(GetState, "state", answer)
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node("asks", context=context, namespace=rig.namespace)  # does not spin: no answer arrives
+    question = Question(node.create_client(GetState, "state"))
+    wait_for(lambda: question.possible, "the service")
+    question.ask(GetState.Request())
+    wait_for(lambda: asked, "the question")
+    question.ask(GetState.Request())
+    assert question.answer() is None
+    time.sleep(0.6)
+    assert len(asked) == 1, "one at a time"
+    question.ask(GetState.Request())
+    wait_for(lambda: len(asked) == 2, "the question once more")
+    executor = rclpy.executors.SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+
+    def answered():
+        executor.spin_once(timeout_sec=0.1)
+        return question.answer()
+
+    assert isinstance(wait_for(answered, "the answer"), GetState.Response)
+    assert question.answer() is None, "once"
+    executor.shutdown()
+    node.destroy_node()
+    rclpy.shutdown(context=context)
