@@ -72,8 +72,6 @@ class Selecting:
         """A key: a character in lower case, "enter" or "escape"."""
         if name == "h":
             self._keys = not self._keys
-        elif name == "r":
-            self._say(*self._roster.reset())
         elif name and name in "123456789":
             self._choose(int(name))
         elif self._selection is None:
@@ -81,6 +79,8 @@ class Selecting:
                 self.freeze()
             elif name == "d":
                 self._say(*self._roster.remove())
+            elif name == "r":
+                self._say(*self._roster.reset())
         elif name in (" ", "escape"):
             self._go_live()
             self._say("")
@@ -159,7 +159,7 @@ class Selecting:
         chosen = self._selection
         if name == "enter":
             self._send()
-        elif name in ("z", "u"):
+        elif name == "z":
             if not chosen.undo():
                 self._say("There is nothing to undo.")
             self._quick = self._send_when_outlined = False

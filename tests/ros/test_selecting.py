@@ -303,3 +303,22 @@ def test_a_question_whose_answer_is_lost_is_asked_again(rig, monkeypatch):
     executor.shutdown()
     node.destroy_node()
     rclpy.shutdown(context=context)
+
+
+def test_keys_act_where_they_are_listed(rig, operator):
+    works = operator()
+    assert rig.set_reference(TRUTH, FRAME).success
+    works.tracks(1)
+    works.at_work.key(" ")
+    works.ball()
+    for key in "rru":
+        works.at_work.key(key)
+    shown = works.at_work.shown()
+    assert not shown.busy and shown.selection.numbers == [2], "no reset, no undo"
+    works.at_work.key("z")
+    assert not works.at_work.shown().selection.numbers
+    works.at_work.key("escape")
+    works.at_work.key("r")
+    assert "once more" in works.at_work.shown().status
+    works.at_work.key("r")
+    works.tracks()
