@@ -12,12 +12,10 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
-import rclpy
-from rclpy.exceptions import NameValidationException
 from rclpy.signals import SignalHandlerOptions
-from rclpy.utilities import remove_ros_args
 
 from fastgan_core.errors import FastganError
+from fastgan_ros.command import names, own_arguments, ros
 from fastgan_ros.dds import use_profile
 from fastgan_ros.selecting import Selecting
 from fastgan_ros.tracker_link import TrackerLink
@@ -120,20 +118,21 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Returns 0 when the window was closed, 2 with a sentence when none can be opened."""
     argv = sys.argv if arguments is None else ["select_reference", *arguments]
-    options = parser().parse_args(remove_ros_args(argv)[1:])
     try:
+        options = parser().parse_args(own_arguments(argv))
         check_window()
+        use_profile()
+        with ros(argv, signal_handler_options=SignalHandlerOptions.NO):
+            with names():
+                link = TrackerLink(options.node, options.image)
+            _work(link)
     except FastganError as error:
         print(f"select_reference: {error}", file=sys.stderr)
         return 2
-    use_profile()
-    rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
-    try:
-        link = TrackerLink(options.node, options.image)
-    except (NameValidationException, RuntimeError) as error:  # RuntimeError: a name that cannot be resolved
-        print(f"select_reference: {' '.join(str(error).split())}", file=sys.stderr)
-        rclpy.try_shutdown()
-        return 2
+    return 0
+
+
+def _work(link: TrackerLink) -> None:
     with ThreadPoolExecutor(1) as pool:
         window = Window(f"select_reference: {link.tracker}", Selecting(link, pool))
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -143,8 +142,6 @@ def main(arguments: list[str] | None = None) -> int:
         finally:
             link.close()
             link.destroy_node()
-            rclpy.try_shutdown()
-    return 0
 
 
 if __name__ == "__main__":

@@ -12,9 +12,8 @@ from std_srvs.srv import Trigger
 
 from fastgan_core.history import NO_FRAME
 from fastgan_interfaces.srv import RemoveObjects, SetReferenceMask
-from fastgan_ros.set_reference import reference_request
+from fastgan_ros.set_reference import PATIENCE, reference_request
 
-PATIENCE = 60.0  # seconds that an answer is waited for
 _SENT_ALONG = "The tracker does not keep that frame, so it was sent along and the search began where the object was."
 
 

@@ -335,9 +335,9 @@ def test_without_a_screen_it_says_so(display, words):
     assert words in done.stderr and "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [["--node", "/no such name"], ["--image", "a//b"]])
+@pytest.mark.parametrize("arguments", [["--node", "/no such name"], ["--image", "a//b"], ["--ros-args", "-r", "a b"]])
 @with_window
-def test_names_that_are_none_are_said(shown, arguments):
+def test_names_and_arguments_that_ros_cannot_use_are_said(shown, arguments):
     command = [sys.executable, "-m", "fastgan_ros.select_reference", *arguments]
     done = subprocess.run(command, env=shown.environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2
