@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, and the node is to be on the
     from fastgan_core.tracker import Small
 
 SECOND = 1_000_000_000  # nanoseconds
+NO_FRAME = "No kept frame has this stamp"  # how each refusal of a stamp begins
 
 
 class Kept(NamedTuple):
@@ -76,20 +77,22 @@ class History:
             patience: seconds to wait for a frame that is newer than all: a mask can overtake its image.
 
         Raises:
-            FastganError: there is none; the message has the range that there is.
+            FastganError: there is none; the message begins with NO_FRAME and has the range that there is.
         """
         with self._lock:
             self._lock.wait_for(lambda: self._frames and self._frames[-1].stamp >= stamp, patience)
             frames = self._frames[:]
         if not frames:
-            raise FastganError("No frames are kept yet; send the mask's image with it, or a mask without a stamp.")
+            raise FastganError(
+                f"{NO_FRAME}: no frames are kept yet. Send the mask's image with it, or a mask without a stamp."
+            )
         nearest = min(frames, key=lambda kept: abs(kept.stamp - stamp))
         if abs(nearest.stamp - stamp) <= _period(frames) / 2:
             return nearest
         first, last = frames[0].stamp, frames[-1].stamp
         wrong = "is older than all" if stamp < first else "is newer than all" if stamp > last else "is of none"
         raise FastganError(
-            f"The stamp {seconds(stamp)} s {wrong} of the {len(frames)} frames that are kept, from {seconds(first)} s "
+            f"{NO_FRAME}: {seconds(stamp)} s {wrong} of the {len(frames)} that there are, from {seconds(first)} s "
             f"to {seconds(last)} s (the last {(last - first) / SECOND:.1f} s; nearest: {seconds(nearest.stamp)} s). "
             "Mark the object in one of these, or send the image with the mask."
         )

@@ -12,7 +12,8 @@ from fastgan_core.click import Looks
 from fastgan_core.masks import bounding_box
 from fastgan_ros.marks import BOX, CLICK, INSIDE, OUTSIDE, Action, Hints, Job, Point, paint
 
-LAST_ID = 254  # a mask of 255 alone would be taken for black and white
+WHITE = 255  # no id to mark: a mask of 0 and 255 alone is taken for black and white
+LAST_ID = WHITE - 1  # of those that are given to new objects
 NEAR = 4  # a drag that stays within so many pixels is a click
 MARGIN = 0.15  # about what a click found, for the box that strokes correct it in
 CORE = 3  # pixels from its edge what a click found is not in doubt
@@ -34,7 +35,7 @@ class Selection:
         self._actions: list[Action] = []
         self._found: dict[int, tuple[tuple[Action, ...], np.ndarray | None, str]] = {}
         self._looks: dict[Action, Looks | None] = {}  # of clicks
-        self._clicked: dict[Action, np.ndarray | None] = {}  # what clicks found
+        self._clicked: dict[Action, np.ndarray] = {}  # what clicks found
 
     def press(self, x: int, y: int, kind: str, radius: int) -> None:
         """Begin a drag: of a stroke, or with kind INSIDE of a box where nothing says yet where the object is."""
@@ -112,6 +113,9 @@ class Selection:
             if self.settled(number):
                 continue
             actions = self.actions_of(number)
+            if len(actions) == 1 and actions[0] in self._clicked:  # strokes were taken back: what it had found
+                self._found[number] = actions, self._clicked[actions[0]], ""
+                continue
             for click in actions:
                 if click.kind == CLICK and click not in self._clicked:
                     return Job(number, (click,), self.frame, None, click, self._looks[click])
@@ -119,12 +123,16 @@ class Selection:
         return None
 
     def settle(self, job: Job, found: np.ndarray | None, problem: str) -> None:
-        """Take in what a job found; marks that were made meanwhile bring the next job."""
+        """Take in what a job found; marks that were made meanwhile bring the next job.
+
+        A click that found nothing is forgotten, as if it had not been: a box may follow, or the same click again.
+        """
+        if job.click and found is None:
+            self._actions = [action for action in self._actions if action != job.click]
+            return
         self._found[job.number] = job.actions, found, problem
         if job.click:
             self._clicked[job.click] = found
-            if found is None:  # as if it had not been, so that a box may follow
-                self._actions = [action for action in self._actions if action != job.click]
 
     def settled(self, number: int) -> bool:
         """Whether the outline, or its problem, is that of all marks of the object."""
@@ -150,8 +158,11 @@ class Selection:
         return self.problem() or (f"Object {hidden[0]} is wholly under another one." if hidden else "")
 
     def labels(self) -> np.ndarray:
-        """``(H, W) uint8``: 0 is background, else an object's id. Where two overlap, the one that was begun later."""
-        labels = np.zeros(self.frame.shape[:2], np.uint8)
+        """``(H, W)``: 0 is background, else an object's id. Where two overlap, the one that was begun later.
+
+        uint8, or uint16 where an id needs it.
+        """
+        labels = np.zeros(self.frame.shape[:2], np.uint8 if max(self.numbers, default=0) < WHITE else np.uint16)
         for number in self.numbers:
             proposal = self.proposal(number)
             if proposal is not None:

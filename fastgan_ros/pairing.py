@@ -12,6 +12,7 @@ from std_msgs.msg import Header
 from fastgan_ros.images import from_compressed, to_labels, to_rgb
 
 KEPT = 90, 200_000_000  # images that wait for their masks: at most so many, and so many bytes
+EARLY = 8  # masks that wait for their images, at most; on a slow link these can come after their masks
 STALE = 2.0  # seconds without a mask after which the image is shown without one
 
 
@@ -29,6 +30,7 @@ class Pairing:
     def __init__(self):
         self._lock = threading.Lock()
         self._waiting: OrderedDict[int, Image | CompressedImage] = OrderedDict()
+        self._early: OrderedDict[int, Image] = OrderedDict()
         self._pair: tuple = (None, None)  # image and mask of one stamp
         self._arrivals = {"image": 0.0, "mask": 0.0}
         self._shown: tuple = (None, None, None)  # messages, and what was made of them
@@ -37,21 +39,30 @@ class Pairing:
         """Take in an image."""
         with self._lock:
             self._arrivals["image"] = time.monotonic()
-            self._waiting[_nanoseconds(msg)] = msg
+            self._waiting[nanoseconds(msg.header)] = msg
             most = max(min(KEPT[0], KEPT[1] // max(len(msg.data), 1)), 1)
             while len(self._waiting) > most:
                 self._waiting.popitem(last=False)
+            self._match(nanoseconds(msg.header))
 
     def add_mask(self, msg: Image) -> None:
-        """Take in a mask; one whose image has not arrived, or is gone, is dropped."""
+        """Take in a mask; one whose image has not arrived yet waits for it."""
         with self._lock:
-            image = self._waiting.get(_nanoseconds(msg))
-            if image is None:
-                return
-            self._arrivals["mask"] = time.monotonic()
-            self._pair = image, msg
-            while next(iter(self._waiting)) != _nanoseconds(msg):
-                self._waiting.popitem(last=False)
+            self._early[nanoseconds(msg.header)] = msg
+            while len(self._early) > EARLY:
+                self._early.popitem(last=False)
+            self._match(nanoseconds(msg.header))
+
+    def _match(self, stamp: int) -> None:
+        """Show image and mask of this stamp if both are there; what came before them is not shown any more."""
+        if stamp not in self._waiting or stamp not in self._early:
+            return
+        self._arrivals["mask"] = time.monotonic()
+        self._pair = self._waiting[stamp], self._early[stamp]
+        while next(iter(self._waiting)) != stamp:
+            self._waiting.popitem(last=False)
+        while self._early.popitem(last=False)[0] != stamp:
+            pass
 
     def silent(self, kind: str) -> bool:
         """Whether no "image", or no "mask" with an image, came for a while."""
@@ -74,5 +85,6 @@ class Pairing:
         return self._shown[2]
 
 
-def _nanoseconds(msg) -> int:
-    return msg.header.stamp.sec * 10**9 + msg.header.stamp.nanosec
+def nanoseconds(header: Header) -> int:
+    """The stamp of a header."""
+    return header.stamp.sec * 10**9 + header.stamp.nanosec

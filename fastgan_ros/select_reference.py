@@ -12,18 +12,25 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
-import rclpy
-from rclpy.exceptions import NameValidationException
 from rclpy.signals import SignalHandlerOptions
-from rclpy.utilities import remove_ros_args
 
 from fastgan_core.errors import FastganError
+from fastgan_ros.command import names, own_arguments, ros
 from fastgan_ros.dds import use_profile
 from fastgan_ros.selecting import Selecting
 from fastgan_ros.tracker_link import TrackerLink
 
 PERIOD = 30  # milliseconds between two pictures of the window
-_KEYS = {10: "enter", 13: "enter", 141: "enter", 27: "escape", 8: "z"}  # 141: of the number pad, with GTK
+# Characters, and X11's own codes of Return, the number pad's Enter, Escape, Backspace, and 0 to 9 of the number pad.
+_KEYS = dict.fromkeys((10, 13, 0xFF0D, 0xFF8D), "enter") | dict.fromkeys((27, 0xFF1B), "escape")
+_KEYS |= dict.fromkeys((8, 0xFF08), "z") | {0xFFB0 + digit: str(digit) for digit in range(10)}
+
+
+def key_name(code: int) -> str:
+    """What `Selecting.key` calls the key of a code of `cv2.waitKeyEx`; empty for keys that mean nothing here."""
+    code &= 0xFFFF  # GTK has Shift, NumLock and the like above it
+    # X11's other codes are arrows and the like: their lower byte alone would be a letter.
+    return _KEYS.get(code, chr(code).lower() if code < 0x100 else "")
 
 
 class Window:
@@ -44,16 +51,15 @@ class Window:
                 shown = self._selecting.shown()
                 picture = self._selecting.view.draw(shown)
                 cv2.imshow(self._name, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-                code = cv2.waitKey(PERIOD)
+                code = cv2.waitKeyEx(PERIOD)
                 if code >= 0:
-                    self._key(code & 255)
+                    self._key(key_name(code))
                 if cv2.getWindowProperty(self._name, cv2.WND_PROP_VISIBLE) < 1:
                     return
         finally:
             cv2.destroyAllWindows()
 
-    def _key(self, code: int) -> None:
-        name = _KEYS.get(code, chr(code).lower())
+    def _key(self, name: str) -> None:
         if name == "q":
             self.stopped = True
         else:
@@ -112,20 +118,21 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Returns 0 when the window was closed, 2 with a sentence when none can be opened."""
     argv = sys.argv if arguments is None else ["select_reference", *arguments]
-    options = parser().parse_args(remove_ros_args(argv)[1:])
     try:
+        options = parser().parse_args(own_arguments(argv))
         check_window()
+        use_profile()
+        with ros(argv, signal_handler_options=SignalHandlerOptions.NO):
+            with names():
+                link = TrackerLink(options.node, options.image)
+            _work(link)
     except FastganError as error:
         print(f"select_reference: {error}", file=sys.stderr)
         return 2
-    use_profile()
-    rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
-    try:
-        link = TrackerLink(options.node, options.image)
-    except (NameValidationException, RuntimeError) as error:  # RuntimeError: a name that cannot be resolved
-        print(f"select_reference: {' '.join(str(error).split())}", file=sys.stderr)
-        rclpy.try_shutdown()
-        return 2
+    return 0
+
+
+def _work(link: TrackerLink) -> None:
     with ThreadPoolExecutor(1) as pool:
         window = Window(f"select_reference: {link.tracker}", Selecting(link, pool))
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -135,8 +142,6 @@ def main(arguments: list[str] | None = None) -> int:
         finally:
             link.close()
             link.destroy_node()
-            rclpy.try_shutdown()
-    return 0
 
 
 if __name__ == "__main__":

@@ -7,10 +7,11 @@ import time
 from concurrent.futures import Executor
 
 from fastgan_core.errors import FastganError
-from fastgan_ros.marking import Selection
+from fastgan_core.history import SECOND
+from fastgan_ros.marking import WHITE, Selection
 from fastgan_ros.marks import BOX, INSIDE, OUTSIDE, Job
 from fastgan_ros.outliner import Outliner
-from fastgan_ros.pairing import Live
+from fastgan_ros.pairing import Live, nanoseconds
 from fastgan_ros.remembered import Remembered
 from fastgan_ros.roster import Roster
 from fastgan_ros.selection_view import Shown, View
@@ -18,6 +19,7 @@ from fastgan_ros.tracker_link import TrackerLink
 from fastgan_ros.tracker_requests import Answer
 
 FRESH = 4.0  # seconds that words stay before trouble takes their place
+_NO_ID = f"Object {WHITE} cannot be marked here: a mask of {WHITE} alone means black and white. D stops following it."
 _WELCOME = "Drag a box around an object, or click on it. Space freezes the picture first."
 
 
@@ -70,8 +72,6 @@ class Selecting:
         """A key: a character in lower case, "enter" or "escape"."""
         if name == "h":
             self._keys = not self._keys
-        elif name == "r":
-            self._say(*self._roster.reset())
         elif name and name in "123456789":
             self._choose(int(name))
         elif self._selection is None:
@@ -79,6 +79,8 @@ class Selecting:
                 self.freeze()
             elif name == "d":
                 self._say(*self._roster.remove())
+            elif name == "r":
+                self._say(*self._roster.reset())
         elif name in (" ", "escape"):
             self._go_live()
             self._say("")
@@ -119,6 +121,9 @@ class Selecting:
             self._say("There is no picture to freeze yet.", warning=True)
             return
         number = number or self._roster.chosen or self._roster.next_number(self._selection)
+        if number == WHITE:
+            self._say(_NO_ID, warning=True)
+            return
         self._frozen_at = time.monotonic()
         self._selection = Selection(self._live.rgb, self._live.header, number)
         self._say(f"Frozen. Drag a box around object {number}, or click on it.")
@@ -129,7 +134,10 @@ class Selecting:
 
     def _choose(self, number: int) -> None:
         self._quick = False
-        if self._selection:
+        if number == WHITE:  # it can be removed, while live
+            self._roster.chosen = None if self._selection else number
+            self._say(_NO_ID, warning=True)
+        elif self._selection:
             self._selection.cancel()
             self._selection.current = number
             self._say(f"The next mark is for object {number}.")
@@ -140,7 +148,7 @@ class Selecting:
     def _pick(self, number: int) -> None:
         """A click on the name of an object."""
         self._choose(number)
-        if self._roster.lost(number) and not self._waits():
+        if self._roster.lost(number) and number != WHITE and not self._waits():
             if self._selection is None:
                 self.freeze(number)
             self._quick = self._selection is not None and not self._selection.actions_of(number)
@@ -151,7 +159,7 @@ class Selecting:
         chosen = self._selection
         if name == "enter":
             self._send()
-        elif name in ("z", "u"):
+        elif name == "z":
             if not chosen.undo():
                 self._say("There is nothing to undo.")
             self._quick = self._send_when_outlined = False
@@ -164,7 +172,8 @@ class Selecting:
 
     def _outlined(self, job: Job, problem: str) -> None:
         chosen = self._selection
-        problem = chosen.problem() or (problem and f"Object {job.number}: {problem}.")
+        # That of a click is in none of the marks any more.
+        problem = (problem and f"Object {job.number}: {problem}.") or chosen.problem()
         if problem:
             self._say(problem, warning=True)
             self._send_when_outlined = False
@@ -187,13 +196,23 @@ class Selecting:
             self._say("The tracker has not answered the last request yet; then press Enter again.", warning=True)
         else:
             self._sent = chosen
-            self._link.requests.send(chosen.labels(), chosen.header, chosen.frame)
+            self._roster.sent(chosen.numbers)
+            self._link.requests.send(chosen.labels(), chosen.header, chosen.frame, self._kept(chosen))
             self._say("Sent; the tracker runs from this frame to the present ...")
+
+    def _kept(self, chosen: Selection) -> bool:
+        """Whether the tracker should still have the frozen frame, as far as is known here."""
+        history, stamp = self._link.history, nanoseconds(chosen.header)
+        if history == 0 or stamp == 0 or self._live is None:
+            return False
+        return history is None or nanoseconds(self._live.header) - stamp <= history * SECOND
 
     def _answered(self, answer: Answer) -> None:
         if answer.what == "send":
             sent, self._sent = self._sent, None
-            if answer.success and sent:
+            if sent and not answer.success:
+                self._roster.refused(sent.numbers)
+            elif sent:
                 self._remembered.marked(sent)
                 if sent is self._selection:
                     self._go_live()

@@ -15,7 +15,6 @@ import rclpy
 from builtin_interfaces.msg import Time
 from lifecycle_msgs.srv import GetState
 from rclpy.node import Node
-from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header
 
@@ -23,8 +22,11 @@ from fastgan_core.data.folders import read_image
 from fastgan_core.errors import FastganError
 from fastgan_core.masks import MAX_ID, read_mask
 from fastgan_interfaces.srv import SetReferenceBox, SetReferenceMask
+from fastgan_ros.command import names, own_arguments, ros
 from fastgan_ros.images import to_msg
 from fastgan_ros.references import NO_IMAGE
+
+PATIENCE = 90.0  # seconds that the answer about a reference is waited for: over 60, the largest catch_up_budget
 
 
 def reference_request(
@@ -94,9 +96,11 @@ class Client(Node):
 
         The first image is waited for, ``seconds`` at most: a tracker that has just started has none yet.
         """
-        end = time.monotonic() + seconds
+        client, end = self._references[type(request)], time.monotonic() + seconds
+        if not client.wait_for_service(timeout_sec=seconds):  # found later than the state's, or none of a tracker's
+            raise FastganError(f"{self._tracker} is active, but {client.srv_name} is not there; is it a tracker?")
         while True:
-            answer = self._call(self._references[type(request)], request, seconds=30)
+            answer = self._call(client, request, PATIENCE)
             if answer.success:
                 return answer.message
             if not answer.message.startswith(NO_IMAGE) or time.monotonic() > end:
@@ -181,20 +185,19 @@ def _numbered(labels: np.ndarray, number: int, path: Path) -> np.ndarray:
 def main(arguments: list[str] | None = None) -> int:
     """Returns 0 when the objects are set, 2 with a sentence when they are not."""
     argv = sys.argv if arguments is None else ["set_reference", *arguments]
-    options = parser().parse_args(remove_ros_args(argv)[1:])
-    rclpy.init(args=argv)
     try:
+        options = parser().parse_args(own_arguments(argv))
         request = request_of(options)
-        client = Client(options.node)
-        client.wait_until_active(options.timeout)
-        print(client.set_reference(request, options.timeout))
+        with ros(argv):
+            with names():
+                client = Client(options.node)
+            client.wait_until_active(options.timeout)
+            print(client.set_reference(request, options.timeout))
     except FastganError as error:
         print(f"set_reference: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
-    finally:
-        rclpy.try_shutdown()
     return 0
 
 

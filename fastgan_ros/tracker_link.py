@@ -4,9 +4,11 @@ Callbacks run in threads of their own and only store what arrived.
 """
 
 import threading
+import time
 from typing import NamedTuple
 
 from lifecycle_msgs.srv import GetState
+from rcl_interfaces.msg import ParameterType
 from rcl_interfaces.srv import GetParameters
 from rclpy.node import Node
 from sensor_msgs.msg import Image
@@ -21,6 +23,40 @@ from fastgan_ros.subscription import ImageSubscription
 from fastgan_ros.tracker_requests import TrackerRequests
 
 _TRANSPORTS = {kind: transport for transport, kind in explain.TYPES.items()}
+ANSWER = 5.0  # seconds after which a question is asked again: on a bad link answers get lost
+
+
+class Question:
+    """A request that is made again and again, one at a time; `client` is that of a service that answers at once."""
+
+    def __init__(self, client):
+        self._client = client
+        self._future, self._asked_at = None, 0.0
+
+    @property
+    def possible(self) -> bool:
+        """Whether the service is there."""
+        return self._client.service_is_ready()
+
+    def ask(self, request) -> None:
+        """Ask, unless an answer is being waited for."""
+        if self._future is not None and time.monotonic() - self._asked_at < ANSWER:
+            return
+        self.forget()
+        self._future, self._asked_at = self._client.call_async(request), time.monotonic()
+
+    def answer(self):
+        """The answer, once; None while there is none."""
+        if self._future is None or not self._future.done():
+            return None
+        future, self._future = self._future, None
+        return future.result()
+
+    def forget(self) -> None:
+        """Wait for no answer any more."""
+        if self._future is not None:
+            self._client.remove_pending_request(self._future)
+        self._future = None
 
 
 class Seen(NamedTuple):
@@ -43,14 +79,14 @@ class TrackerLink(Node):
         self.requests = TrackerRequests(self, self.tracker)
         self._given = self.resolve_topic_name(image) if image else None
         self._objects: dict[int, Seen] = {}
-        self._state, self._asked = "", None
+        self._state = ""
         self._camera: ImageSubscription | None = None
         self._console = Console(self.get_logger())
         self.create_subscription(Image, f"{self.tracker}/mask", self.pictures.add_mask, OUTPUT_QOS)
         self.create_subscription(TrackedObjects, f"{self.tracker}/objects", self._on_objects, OUTPUT_QOS)
         self.history: float | None = None  # seconds that the tracker keeps frames, once it has said so
-        self._get_parameters = self.create_client(GetParameters, f"{self.tracker}/get_parameters")
-        self._get_state = self.create_client(GetState, f"{self.tracker}/get_state")
+        self._parameters = Question(self.create_client(GetParameters, f"{self.tracker}/get_parameters"))
+        self._states = Question(self.create_client(GetState, f"{self.tracker}/get_state"))
         self.create_timer(0.5, self._review)
         self._stop = threading.Event()
         self._executor = PatientExecutor(self.get_logger(), threads=2, context=self.context)
@@ -100,7 +136,7 @@ class TrackerLink(Node):
         self._objects = {entry.id: Seen(entry.id, entry.state == lost) for entry in msg.objects}
 
     def _review(self) -> None:
-        """Twice a second: follow the camera and its reliability, give up on answers, ask for the tracker's state."""
+        """Twice a second: follow the camera and its reliability, give up on answers, ask the tracker how it is."""
         topic, transport = self._topic()
         if topic and (self._camera is None or self._camera.topic != topic):
             if self._camera:
@@ -111,20 +147,31 @@ class TrackerLink(Node):
         elif self._camera:
             self._camera.review()
         self.requests.give_up()
-        if self._asked is not None and self._asked.done():
-            before, self._state = self._state, self._asked.result().current_state.label
-            self._asked = None
-            if self._state == "active" != before and self._get_parameters.service_is_ready():
-                request = GetParameters.Request(names=["history_seconds"])
-                self._get_parameters.call_async(request).add_done_callback(self._on_history)
-        if not self._get_state.service_is_ready():
-            self._state, self._asked = "", None
-        elif self._asked is None:
-            self._asked = self._get_state.call_async(GetState.Request())
+        self._follow_state()
+        self._follow_history()
 
-    def _on_history(self, future) -> None:
-        values = future.result().values
-        self.history = values[0].double_value if values else None
+    def _follow_state(self) -> None:
+        if not self._states.possible:
+            self._states.forget()
+            self._state, self._objects = "", {}
+            return
+        if answer := self._states.answer():
+            self._state = answer.current_state.label
+        if self._state not in ("", "active"):
+            self._objects = {}  # it forgot them, and publishes nothing that says so
+        self._states.ask(GetState.Request())
+
+    def _follow_history(self) -> None:
+        """Once each time that the tracker becomes active: only before can it change."""
+        if self._state != "active":
+            self._parameters.forget()
+            self.history = None
+            return
+        if (answer := self._parameters.answer()) and answer.values:
+            value = answer.values[0]
+            self.history = value.double_value if value.type == ParameterType.PARAMETER_DOUBLE else None
+        if self.history is None and self._parameters.possible:
+            self._parameters.ask(GetParameters.Request(names=["history_seconds"]))
 
     def _topic(self) -> tuple[str, str]:
         """The camera's topic, given or that which the tracker takes, and its transport; empty: not there yet."""

@@ -10,11 +10,11 @@ from rclpy.node import Node
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
+from fastgan_core.history import NO_FRAME
 from fastgan_interfaces.srv import RemoveObjects, SetReferenceMask
-from fastgan_ros.set_reference import reference_request
+from fastgan_ros.set_reference import PATIENCE, reference_request
 
-PATIENCE = 60.0  # seconds that an answer is waited for
-_TOO_OLD = "The tracker no longer keeps that frame, so it was sent along and the search began where the object was."
+_SENT_ALONG = "The tracker does not keep that frame, so it was sent along and the search began where the object was."
 
 
 class Answer(NamedTuple):
@@ -49,21 +49,27 @@ class TrackerRequests:
         """Whether an answer is waited for."""
         return bool(self._calls)
 
-    def send(self, labels: np.ndarray, header: Header, frame: np.ndarray) -> None:
+    def send(self, labels: np.ndarray, header: Header, frame: np.ndarray, kept: bool = True) -> None:
         """Ask the tracker to follow the objects in ``(H, W)`` labels, drawn on ``(H, W, 3) uint8 RGB`` of the header.
 
-        The stamp alone names the frame. A tracker that refuses this gets the frame itself: a person may take longer
-        than frames are kept.
+        The stamp alone names the frame. A tracker that refuses the stamp gets the frame itself: a person may take
+        longer than frames are kept. With `kept` false it gets it at once: one that keeps none would not refuse.
         """
 
+        def send_along() -> None:
+            request = reference_request(labels, frame, add=True, header=header)
+            self._call("send", request, lambda answer: self._put("send", answer, _SENT_ALONG))
+
         def answered(answer) -> None:
-            if answer.success:
+            if answer.success or not answer.message.startswith(NO_FRAME):
                 self._put("send", answer)
             else:
-                request = reference_request(labels, frame, add=True, header=header)
-                self._call("send", request, lambda second: self._put("send", second, _TOO_OLD))
+                send_along()
 
-        self._call("send", reference_request(labels, add=True, header=header), answered)
+        if kept:
+            self._call("send", reference_request(labels, add=True, header=header), answered)
+        else:
+            send_along()
 
     def remove(self, number: int) -> None:
         """Ask the tracker to stop following an object."""

@@ -90,6 +90,18 @@ def test_strokes_correct_what_a_click_found(selection):
     after = outlined(selection).proposal(1)
     assert before[CENTRE[1], X + 20] and not after[CENTRE[1], X + 20]
     assert (before & after).sum() > 0.7 * before.sum()
+    assert selection.undo() and selection.next_job() is None
+    assert (selection.proposal(1) == before).all(), "the click's own outline is back"
+
+
+def test_a_stroke_taken_back_while_its_outline_is_sought_leaves_the_clicks(selection):
+    drag(selection, CENTRE)
+    before = outlined(selection).proposal(1)
+    drag(selection, (X + 8, CENTRE[1]), (X + WIDTH // 2 - 8, CENTRE[1]), kind=OUTSIDE)
+    job = selection.next_job()
+    selection.undo()
+    selection.settle(job, *job.run())
+    assert selection.next_job() is None and (selection.proposal(1) == before).all()
 
 
 def test_a_click_that_finds_nothing_leaves_nothing():
@@ -100,6 +112,11 @@ def test_a_click_that_finds_nothing_leaves_nothing():
     selection.settle(job, found, problem)
     assert found is None and "stands out" in problem
     assert selection.numbers == [] and selection.next_job() is None
+    assert drag(selection, (80, 60)), "the same click once more"
+    job = selection.next_job()
+    assert job is not None, "is looked into once more"
+    selection.settle(job, *job.run())
+    assert selection.numbers == []
     drag(selection, (60, 40), (100, 80))
     assert selection.actions_of(1)[0].kind == BOX
 
@@ -162,6 +179,17 @@ def test_two_objects_have_their_ids_and_the_later_one_lies_on_top(selection):
     labels = outlined(selection).labels()
     assert set(np.unique(labels)) == {0, 1, 7}
     assert (labels[selection.proposal(7)] == 7).all()
+
+
+@pytest.mark.parametrize(("number", "kind"), [(254, np.uint8), (256, np.uint16), (300, np.uint16), (65535, np.uint16)])
+def test_ids_of_two_bytes(selection, number, kind):
+    """A tracker whose mask_encoding is mono16 has them."""
+    selection.current = number
+    box_around(selection)
+    labels = outlined(selection).labels()
+    assert labels.dtype == kind and set(np.unique(labels)) == {0, number}
+    picture = View().draw(shown(selection=selection, current=number, rows=[Row(number, "lost")]))
+    assert picture.dtype == np.uint8
 
 
 def test_what_leads_to_no_outline_is_said(selection):

@@ -4,6 +4,7 @@ python3 detection_to_reference.py --ros-args -r detections:=/detector/detections
 """
 
 import math
+import time
 
 import rclpy
 from rclpy.node import Node
@@ -11,6 +12,8 @@ from sensor_msgs.msg import RegionOfInterest
 
 from fastgan_interfaces.msg import TrackedObject, TrackedObjects
 from fastgan_interfaces.srv import SetReferenceBox
+
+PATIENCE = 10.0  # seconds after which an answer is taken for lost; above the tracker's catch_up_budget, 2 s as it ships
 
 
 def box_request(detection, header) -> SetReferenceBox.Request:
@@ -52,7 +55,7 @@ class DetectionToReference(Node):
         super().__init__("detection_to_reference")
         self._class = self.declare_parameter("class_id", "").value
         tracker = self.declare_parameter("tracker", "/fastgan_tracker").value
-        self._tracked, self._answer = False, None
+        self._tracked, self._answer, self._asked_at = False, None, 0.0
         self._client = self.create_client(SetReferenceBox, f"{tracker}/set_reference_box")
         self.create_subscription(TrackedObjects, f"{tracker}/objects", self._on_objects, 3)
         self.create_subscription(Detection2DArray, "detections", self._on_detections, 3)
@@ -62,7 +65,8 @@ class DetectionToReference(Node):
 
     def _on_detections(self, msg) -> None:
         detection = best(msg.detections, self._class)
-        asked = self._answer is not None and not self._answer.done()
+        waited = time.monotonic() - self._asked_at
+        asked = self._answer is not None and not self._answer.done() and waited < PATIENCE
         if self._tracked or detection is None or asked or not self._client.service_is_ready():
             return
         try:
@@ -70,7 +74,9 @@ class DetectionToReference(Node):
         except ValueError as error:
             self.get_logger().warning(str(error))
             return
-        self._answer = self._client.call_async(request)
+        if self._answer is not None:
+            self._client.remove_pending_request(self._answer)
+        self._answer, self._asked_at = self._client.call_async(request), time.monotonic()
         self._answer.add_done_callback(lambda done: self.get_logger().info(done.result().message))
 
 

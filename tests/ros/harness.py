@@ -195,6 +195,12 @@ class Rig:
             wait_for(lambda: node.state == "active" or node.trouble, "the node to start")
         return node
 
+    def end(self, tracker) -> None:
+        """End a node before the test does."""
+        self._trackers.remove(tracker)
+        errors = tracker.end()
+        assert not errors, errors
+
     def camera(self, topic="image", **options) -> Camera:
         return Camera(self.node, topic, **options)
 

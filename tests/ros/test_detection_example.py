@@ -1,6 +1,8 @@
 """The example that passes a detector's box on: its conversion with messages, and with the real node."""
 
 import importlib.util
+import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,6 +11,7 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
 pytest.importorskip("fastgan_interfaces", reason="needs fastgan_interfaces, built by pip or colcon")
 
+import rclpy
 from builtin_interfaces.msg import Time
 from harness import nanoseconds, wait_for
 from std_msgs.msg import Header
@@ -80,3 +83,37 @@ def test_the_node_takes_it_for_the_frame_of_the_detection(rig):
     assert answer.success, answer.message
     assert nanoseconds(answer.stamp) == stamps[1] and answer.frames_run == 2
     assert tracker.tracker.ids == (1,)
+
+
+def test_a_lost_answer_does_not_end_the_asking(rig, monkeypatch):
+    try:
+        import vision_msgs.msg  # noqa: F401
+    except ImportError:  # its type is all that is needed of it: what arrives is handed over here
+        stand_in = SimpleNamespace(Detection2DArray=Header)
+        monkeypatch.setitem(sys.modules, "vision_msgs", SimpleNamespace(msg=stand_in))
+        monkeypatch.setitem(sys.modules, "vision_msgs.msg", stand_in)
+    monkeypatch.setattr(example, "PATIENCE", 0.5)
+    asked: list = []
+
+    def answer(request, response):
+        asked.append(request)
+        return response
+
+    rig.node.create_service(SetReferenceBox, "fastgan_tracker/set_reference_box", answer)
+    rclpy.init(args=["example", "--ros-args", "-p", f"tracker:={rig.namespace}/fastgan_tracker"])
+    try:
+        node = example.DetectionToReference()  # does not spin: no answer arrives
+        found = SimpleNamespace(detections=[detection(24.0, 18.0, 20.0, 16.0)], header=Header())
+
+        def ask():
+            node._on_detections(found)
+            return len(asked)
+
+        wait_for(lambda: ask() == 1, "the first request")
+        time.sleep(0.6)
+        wait_for(lambda: ask() == 2, "the second one")
+        ask()
+        time.sleep(0.2)
+        assert len(asked) == 2, "one at a time"
+    finally:
+        rclpy.try_shutdown()

@@ -18,6 +18,7 @@ from fastgan_core.masks import PALETTE, bounding_box
 from fastgan_core.scene import Scene
 from fastgan_interfaces.msg import TrackedObject, TrackedObjects
 from fastgan_ros.references import References
+from fastgan_ros.select_reference import key_name
 
 WHY_NOT = screen.why_not()
 with_window = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
@@ -269,6 +270,34 @@ def test_a_paused_node_is_said_and_the_window_closes_by_q(operator):
 
 
 @with_window
+def test_arrow_keys_are_no_letters(operator):
+    """The last byte of X11's code for Left is that of Q, for Up that of R."""
+    assert operator.rig.set_reference(TRUTH, FRAME).success
+    operator.screen.key("Up", "Up", "Left", "Down", "Right", "F5", "KP_Left")
+    freeze(operator)  # so it is still there, and took the keys before
+    assert operator.tracker.tracker.ids == (1,)
+    box(operator)
+    operator.screen.key("KP_Enter")
+    assert operator.mask(2).any()
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        *((ord(c), c.lower()) for c in "qQzZ19 []"),
+        *((code, "enter") for code in (10, 13, 0xFF0D, 0xFF8D, 0x10FF8D)),
+        *((code, "escape") for code in (27, 0xFF1B)),
+        *((code, "z") for code in (8, 0xFF08)),
+        *((0xFFB0 + digit, str(digit)) for digit in range(10)),
+        (0x100000 | ord("q"), "q"),  # NumLock is on, with GTK
+        *((code, "") for code in (0xFF51, 0xFF52, 0xFF53, 0xFF54, 0xFFE1, 0xFFC2, 0x10FF51, 0x3B1)),
+    ],
+)
+def test_codes_of_keys(code, name):
+    assert key_name(code) == name
+
+
+@with_window
 def test_a_compressed_camera_without_tracker(rig, shown):
     """The topic is given; there is nobody to send to, and the image is seen all the same."""
     camera = rig.camera("image/compressed", compressed=True, reliable=False)
@@ -306,9 +335,9 @@ def test_without_a_screen_it_says_so(display, words):
     assert words in done.stderr and "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [["--node", "/no such name"], ["--image", "a//b"]])
+@pytest.mark.parametrize("arguments", [["--node", "/no such name"], ["--image", "a//b"], ["--ros-args", "-r", "a b"]])
 @with_window
-def test_names_that_are_none_are_said(shown, arguments):
+def test_names_and_arguments_that_ros_cannot_use_are_said(shown, arguments):
     command = [sys.executable, "-m", "fastgan_ros.select_reference", *arguments]
     done = subprocess.run(command, env=shown.environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import cv2
@@ -12,8 +13,10 @@ pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
 pytest.importorskip("fastgan_interfaces", reason="needs fastgan_interfaces, built by pip or colcon")
 
 from harness import labels, picture, wait_for
+from lifecycle_msgs.srv import GetState
 
 from fastgan_core.masks import write_mask
+from fastgan_interfaces.srv import SetReferenceMask
 from fastgan_ros.set_reference import main, stamp
 
 ROOT = Path(__file__).parents[2]
@@ -140,6 +143,55 @@ def test_arguments_that_cannot_be_used_are_said_in_a_sentence(files, capsys, arg
         code = end.code
     assert code == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--node", "a b"], "must not contain characters"),
+        (["--node", "/a//b"], "repeated '/'"),
+        (["--ros-args", "-r", "a b c"], "the ROS arguments cannot be used"),
+        (["--ros-args", "--nonsense"], "the ROS arguments cannot be used: ['--nonsense']"),
+    ],
+)
+def test_names_and_arguments_that_ros_cannot_use_are_said_in_a_sentence(files, arguments, words):
+    command = [sys.executable, "-m", "fastgan_ros.set_reference", "--mask", str(files / "other.png"), *arguments]
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
+    assert done.returncode == 2
+    assert words in done.stderr and "set_reference: " in done.stderr and "Traceback" not in done.stderr
+
+
+def says_that_it_is_active(rig) -> None:
+    def answer(_, response):
+        response.current_state.label = "active"
+        return response
+
+    rig.node.create_service(GetState, "fastgan_tracker/get_state", answer)
+
+
+def test_the_service_itself_is_waited_for(rig, files):
+    """Services of one node are found one by one: a request to one that is not there yet would never be answered."""
+    says_that_it_is_active(rig)
+
+    def answer(request, response):
+        response.success, response.message = True, f"A mask of {request.mask.width} columns."
+        return response
+
+    name = "fastgan_tracker/set_reference_mask"
+    later = threading.Timer(6.0, rig.node.create_service, (SetReferenceMask, name, answer))
+    later.start()
+    done = set_reference(rig, "--mask", files / "other.png")
+    later.join()
+    assert done.returncode == 0, done.stderr
+    assert "A mask of 64 columns." in done.stdout
+
+
+def test_an_active_node_that_is_no_tracker_is_named(rig, files):
+    says_that_it_is_active(rig)
+    done = set_reference(rig, "--mask", files / "other.png", "--timeout", 4)
+    assert done.returncode == 2
+    assert "set_reference_mask is not there" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_it_needs_no_torch():
