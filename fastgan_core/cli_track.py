@@ -12,7 +12,8 @@ from tqdm import tqdm
 from fastgan_core.errors import FastganError
 from fastgan_core.interrupt import stoppable
 from fastgan_core.masks import overlay, read_mask, write_mask
-from fastgan_core.tracker import Tracked, Tracker, describe
+from fastgan_core.tracked import Tracked, describe
+from fastgan_core.tracker import Tracker
 from fastgan_core.video import VideoWriter, is_bag, open_source
 
 

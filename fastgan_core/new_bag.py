@@ -13,7 +13,7 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from fastgan_core.bags import Moment, typestore
 from fastgan_core.encodings import image_fields
 from fastgan_core.errors import FastganError
-from fastgan_core.tracker import Tracked, TrackedObject
+from fastgan_core.tracked import Tracked, TrackedObject
 
 MASK_TOPIC, OBJECTS_TOPIC = "/fastgan_tracker/mask", "/fastgan_tracker/objects"
 STORAGES = {"sqlite3": StoragePlugin.SQLITE3, "mcap": StoragePlugin.MCAP}

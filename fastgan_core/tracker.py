@@ -13,31 +13,11 @@ from fastgan_core.backends import TorchNetwork, open_network
 from fastgan_core.errors import FastganError
 from fastgan_core.graphs import Graphs
 from fastgan_core.inputs import check_frame, check_labels, network_size
-from fastgan_core.masks import bounding_box
 from fastgan_core.model import STRIDE, FaSTGAN
 from fastgan_core.objects import Objects
 from fastgan_core.step import advance, device_labels, host_labels, to_image
+from fastgan_core.tracked import Tracked, describe
 from fastgan_core.transfer import Transfer
-
-
-@dataclass(frozen=True)
-class TrackedObject:
-    """One object in one frame."""
-
-    id: int
-    score: float  # probability that the mask is on the object, 0 to 1, see evidence.py; 0 when there is none
-    area: int  # pixels of the input image; 0 when lost
-    box: tuple[int, int, int, int]  # x, y, width, height in pixels; zeros when lost
-    state: str  # "tracked" | "lost"
-
-
-@dataclass(frozen=True)
-class Tracked:
-    """The result of one frame."""
-
-    labels: np.ndarray  # (H, W) uint8 (uint16 when an id is over 255), 0 = background; the input's size
-    objects: tuple[TrackedObject, ...]
-    epoch: int  # the tracker's epoch that it belongs to
 
 
 @dataclass(frozen=True)
@@ -287,14 +267,3 @@ class Tracker:
             objects = Objects.new((1,), small, reference, mask, memory)
         self._run(frame, objects)
         self._prepared = wanted
-
-
-def describe(labels: np.ndarray, ids: tuple[int, ...], scores: list[float], found: list[int]) -> tuple:
-    """A :class:`TrackedObject` per id, measured on the label image at the frame's size."""
-    result = []
-    for n, number in enumerate(ids):
-        mask = labels == number if n in found else None
-        area = int(np.count_nonzero(mask)) if mask is not None else 0
-        box = tuple(int(v) for v in bounding_box(mask)) if area else (0, 0, 0, 0)
-        result.append(TrackedObject(number, float(scores[n]), area, box, "tracked" if area else "lost"))
-    return tuple(result)

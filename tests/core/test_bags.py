@@ -20,7 +20,7 @@ from fastgan_core.errors import FastganError
 from fastgan_core.masks import write_mask
 from fastgan_core.metrics import region_similarity
 from fastgan_core.new_bag import MASK_TOPIC, OBJECTS_TOPIC, NewBag
-from fastgan_core.tracker import Tracked
+from fastgan_core.tracked import Tracked, describe
 from fastgan_core.video import is_bag, open_source
 
 ROOT = Path(__file__).parents[2]
@@ -85,8 +85,6 @@ def test_the_new_bag_describes_its_types_and_offers_what_the_node_offers(monkeyp
 
 
 def test_ids_over_255_are_mono16_and_a_lost_object_is_reported(tmp_path):
-    from fastgan_core.tracker import describe
-
     labels = np.zeros((4, 6), np.uint16)
     labels[1:3, 2:5] = 300
     tracked = Tracked(labels, describe(labels, (300, 7), [0.75, 0.25], [0]), 1)

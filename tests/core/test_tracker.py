@@ -9,7 +9,8 @@ import torch
 from fastgan_core.errors import FastganError
 from fastgan_core.inputs import network_size
 from fastgan_core.objects import aggregate, winners, won
-from fastgan_core.tracker import Tracker, describe
+from fastgan_core.tracked import describe
+from fastgan_core.tracker import Tracker
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from std_msgs.msg import Header
 
 from fastgan_core.bags import Bag, Moment, typestore
 from fastgan_core.new_bag import MASK_TOPIC, OBJECTS_TOPIC, NewBag
-from fastgan_core.tracker import Tracked, describe
+from fastgan_core.tracked import Tracked, describe
 from fastgan_interfaces.msg import TrackedObject, TrackedObjects
 from fastgan_ros.images import to_labels, to_msg
 
