@@ -25,6 +25,7 @@ from fastgan_core.scene import Scene
 from fastgan_ros.dds import VARIABLES, use_profile
 from fastgan_ros.demo import START_TIMEOUT, Child, keep_to_ourselves
 from fastgan_ros.demo_client import DemoClient
+from fastgan_ros.stamps import nanoseconds
 from fastgan_ros.tally import STAGES, WINDOW
 
 COLUMNS = ("camera", "Hz", "sent", "masks", "dropped", "p50", "p99", *STAGES, "delivery", "over model", "CPU")
@@ -36,7 +37,7 @@ class Listener(DemoClient):
 
     def _on_mask(self, msg) -> None:
         self.last_mask = time.monotonic()
-        self.masks[msg.header.stamp.sec * 10**9 + msg.header.stamp.nanosec] = time.time_ns()
+        self.masks[nanoseconds(msg.header.stamp)] = time.time_ns()
 
 
 def main(arguments: list[str] | None = None) -> int:

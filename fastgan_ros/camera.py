@@ -24,6 +24,7 @@ from fastgan_core.errors import FastganError
 from fastgan_core.scene import Scene
 from fastgan_core.video import open_source
 from fastgan_ros.images import to_msg
+from fastgan_ros.stamps import nanoseconds
 
 # name: (default, what it is). All are read at the start but `hold`, which can be set at any time.
 PARAMETERS = {
@@ -153,7 +154,7 @@ class Camera(Node):
             form = f"{self._given['encoding']}; jpeg compressed bgr8"
             self._jpeg.publish(CompressedImage(header=header, format=form, data=data))
         if self._log:
-            self._log.write(f"{header.stamp.sec * 10**9 + header.stamp.nanosec} {index}\n")
+            self._log.write(f"{nanoseconds(header.stamp)} {index}\n")
         if self.get_parameter("hold").value:
             return
         self._count += 1

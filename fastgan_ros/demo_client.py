@@ -17,6 +17,7 @@ from fastgan_core.errors import FastganError
 from fastgan_interfaces.srv import SetReferenceMask
 from fastgan_ros.images import to_labels
 from fastgan_ros.set_reference import reference_request
+from fastgan_ros.stamps import nanoseconds
 
 
 class DemoClient(Node):
@@ -95,7 +96,7 @@ class DemoClient(Node):
     def _on_mask(self, msg: Image) -> None:
         arrival = time.time_ns()
         self.last_mask = time.monotonic()
-        stamp = msg.header.stamp.sec * 10**9 + msg.header.stamp.nanosec
+        stamp = nanoseconds(msg.header.stamp)
         self.masks[stamp] = arrival, cv2.imencode(".png", to_labels(msg))[1].tobytes()
 
     def _on_diagnostics(self, msg: DiagnosticArray) -> None:

@@ -10,6 +10,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from fastgan_ros.images import from_compressed, to_labels, to_rgb
+from fastgan_ros.stamps import nanoseconds
 
 KEPT = 90, 200_000_000  # images that wait for their masks: at most so many, and so many bytes
 EARLY = 8  # masks that wait for their images, at most; on a slow link these can come after their masks
@@ -39,19 +40,19 @@ class Pairing:
         """Take in an image."""
         with self._lock:
             self._arrivals["image"] = time.monotonic()
-            self._waiting[nanoseconds(msg.header)] = msg
+            self._waiting[nanoseconds(msg.header.stamp)] = msg
             most = max(min(KEPT[0], KEPT[1] // max(len(msg.data), 1)), 1)
             while len(self._waiting) > most:
                 self._waiting.popitem(last=False)
-            self._match(nanoseconds(msg.header))
+            self._match(nanoseconds(msg.header.stamp))
 
     def add_mask(self, msg: Image) -> None:
         """Take in a mask; one whose image has not arrived yet waits for it."""
         with self._lock:
-            self._early[nanoseconds(msg.header)] = msg
+            self._early[nanoseconds(msg.header.stamp)] = msg
             while len(self._early) > EARLY:
                 self._early.popitem(last=False)
-            self._match(nanoseconds(msg.header))
+            self._match(nanoseconds(msg.header.stamp))
 
     def _match(self, stamp: int) -> None:
         """Show image and mask of this stamp if both are there; what came before them is not shown any more."""
@@ -83,8 +84,3 @@ class Pairing:
                 labels = None  # another camera's, with the same stamp
             self._shown = image, mask, Live(rgb, image.header, labels)
         return self._shown[2]
-
-
-def nanoseconds(header: Header) -> int:
-    """The stamp of a header."""
-    return header.stamp.sec * 10**9 + header.stamp.nanosec

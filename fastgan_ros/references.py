@@ -14,6 +14,7 @@ from fastgan_core.masks import binary_to_one
 from fastgan_core.outline import outline
 from fastgan_interfaces.srv import SetReferenceMask
 from fastgan_ros.images import to_labels, to_msg, to_rgb
+from fastgan_ros.stamps import nanoseconds, to_time
 
 NO_IMAGE = "No image has arrived yet"
 PATIENCE = 0.3  # seconds that a mask waits for its image, which may still be on its way
@@ -73,16 +74,16 @@ class References:
         """The frame that came with the request, else the one that its stamp names, else the newest."""
         if request.image.data or request.image.width or request.image.height:
             picture, header = to_rgb(request.image), request.image.header
-            return Start(_nanoseconds(header.stamp), worker.shrink(picture), picture, "attached", header.frame_id)
-        if _nanoseconds(drawn_on) and worker.history.extent()[0]:
-            kept = worker.history.find(_nanoseconds(drawn_on), PATIENCE)
+            return Start(nanoseconds(header.stamp), worker.shrink(picture), picture, "attached", header.frame_id)
+        if nanoseconds(drawn_on) and worker.history.extent()[0]:
+            kept = worker.history.find(nanoseconds(drawn_on), PATIENCE)
             return Start(kept.stamp, kept.small, kept.small.pixels.cpu().numpy(), "kept", worker.frame_id)
         frame = worker.newest()
         if frame is None:
             raise FastganError(
                 f"{NO_IMAGE} on {self._topic}: start the camera, or attach the image that the reference belongs to."
             )
-        return Start(_nanoseconds(frame.header.stamp), worker.shrink(frame.rgb), frame.rgb, "newest", worker.frame_id)
+        return Start(nanoseconds(frame.header.stamp), worker.shrink(frame.rgb), frame.rgb, "newest", worker.frame_id)
 
     def _set(self, worker, start: Start, labels, mode: int, response) -> tuple[list[int], str]:
         """Set labels(tracker) on a frame, run through the kept frames after it, and fill in the answer."""
@@ -102,7 +103,7 @@ class References:
             done = catch_up(branch, worker.history, start.stamp, budget, overtaken)
             # Until here the former objects were followed on; from here on there are the new ones, in the present.
             ids = worker.edit(lambda tracker: tracker.adopt(branch, late[-1].small, MODES[mode], epoch))
-        response.stamp = _time(start.stamp)
+        response.stamp = to_time(start.stamp)
         response.delay = Duration(sec=delay // SECOND, nanosec=delay % SECOND)
         response.frames_run, response.frames_skipped = done.run, done.skipped
         where = f"the frame of {seconds(start.stamp)} s" if start.source == "kept" else f"the {start.source} frame"
@@ -115,10 +116,10 @@ class References:
         return list(ids), message
 
     def _remark(self, start: Start, drawn_on: Time) -> str:
-        if start.source != "newest" or _nanoseconds(drawn_on) in (0, start.stamp):
+        if start.source != "newest" or nanoseconds(drawn_on) in (0, start.stamp):
             return ""
         return (
-            f" The request names the frame of {seconds(_nanoseconds(drawn_on))} s, but no frames are kept (parameter "
+            f" The request names the frame of {seconds(nanoseconds(drawn_on))} s, but no frames are kept (parameter "
             "history_seconds, images without stamps): attach the image that it belongs to if the scene moves."
         )
 
@@ -161,13 +162,3 @@ def _check_mode(request) -> None:
 
 def _lowest_free(tracker) -> int:
     return next(number for number in range(1, 65536) if number not in tracker.ids)
-
-
-def _time(stamp: int) -> Time:
-    # A message can hold nanoseconds above a second, and so a time that has no other way to be written.
-    sec = min(max(stamp // SECOND, -(2**31)), 2**31 - 1)
-    return Time(sec=sec, nanosec=stamp - sec * SECOND)
-
-
-def _nanoseconds(stamp) -> int:
-    return stamp.sec * SECOND + stamp.nanosec

@@ -11,10 +11,11 @@ from fastgan_core.history import SECOND
 from fastgan_ros.marking import WHITE, Selection
 from fastgan_ros.marks import BOX, INSIDE, OUTSIDE, Job
 from fastgan_ros.outliner import Outliner
-from fastgan_ros.pairing import Live, nanoseconds
+from fastgan_ros.pairing import Live
 from fastgan_ros.remembered import Remembered
 from fastgan_ros.roster import Roster
 from fastgan_ros.selection_view import Shown, View
+from fastgan_ros.stamps import nanoseconds
 from fastgan_ros.tracker_link import TrackerLink
 from fastgan_ros.tracker_requests import Answer
 
@@ -202,10 +203,10 @@ class Selecting:
 
     def _kept(self, chosen: Selection) -> bool:
         """Whether the tracker should still have the frozen frame, as far as is known here."""
-        history, stamp = self._link.history, nanoseconds(chosen.header)
+        history, stamp = self._link.history, nanoseconds(chosen.header.stamp)
         if history == 0 or stamp == 0 or self._live is None:
             return False
-        return history is None or nanoseconds(self._live.header) - stamp <= history * SECOND
+        return history is None or nanoseconds(self._live.header.stamp) - stamp <= history * SECOND
 
     def _answered(self, answer: Answer) -> None:
         if answer.what == "send":

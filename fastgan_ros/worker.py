@@ -13,6 +13,7 @@ from fastgan_core.errors import FastganError
 from fastgan_ros import tally as events
 from fastgan_ros.loading import out_of_memory, release_memory
 from fastgan_ros.slot import Slot
+from fastgan_ros.stamps import nanoseconds
 
 DEACTIVATED = "The node was deactivated meanwhile; activate it, then ask again."
 
@@ -181,7 +182,7 @@ class Worker:
         if tracker is None:
             return None
         small = tracker.shrink(frame.rgb)
-        self.history.add(stamp.sec * 1_000_000_000 + stamp.nanosec, small)
+        self.history.add(nanoseconds(stamp), small)
         ready = time.perf_counter()
         return Arrival(frame, small, age, ready - begin, ready)
 
@@ -260,5 +261,5 @@ class Worker:
         self._console.error(f"memory {sentence}", sentence)
 
     def _age(self, stamp) -> float | None:
-        stamped = stamp.sec * 1_000_000_000 + stamp.nanosec
+        stamped = nanoseconds(stamp)
         return (self._now() - stamped) * 1e-9 if stamped else None
