@@ -209,10 +209,10 @@ def test_an_adopted_branch_may_not_be_too_many(model, scene):
 def test_a_branch_goes_on_as_the_tracker_would_have(model, scene):
     """Set late and run through the kept frames, the masks are those of a reference that was on time."""
     on_time, late = (Tracker(model, device="cpu", precision="fp32", size=64) for _ in range(2))
-    history = History(10.0, 10.0)
+    history = History(1000.0, 10.0)
     on_time.set_reference(*scene[0])
     for i in range(6):
-        history.add(SECOND + i * SECOND // 10, late.shrink(scene[i][0]))
+        history.add(SECOND + i * 100 * SECOND, late.shrink(scene[i][0]))  # so slow a camera that no frame is left out
         if i:
             on_time.step(scene[i][0])
     branch = late.branch()
