@@ -13,7 +13,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from fastgan_core.backends import TorchNetwork, open_network
-from fastgan_core.device import DTYPES, choose_device
+from fastgan_core.device import DTYPES, choose_device, price
 from fastgan_core.errors import FastganError
 from fastgan_core.export import export_onnx
 from fastgan_core.model import VARIANTS, FaSTGAN
@@ -24,6 +24,9 @@ COLUMNS = {  # fields of a row with their format; what is longer is in the JSON
     "variant": "", "backend": "", "precision": "", "network": "", "objects": "d", "step_ms": ".2f", "p99_ms": ".2f",
     "network_ms": ".2f", "ratio": ".2f", "fps": ".1f", "gflop": ".1f", "peak_share": ".2f", "memory_mb": ".0f",
 }  # fmt: skip
+
+ROW_SECONDS = 60.0  # that the steps of a row may take
+FEWEST = 3  # steps of a row; when they do not fit it is left out
 
 
 def run(args) -> None:
@@ -45,9 +48,19 @@ def run(args) -> None:
                 continue
             if network.precision not in peaks:
                 peaks[network.precision] = peak(device, DTYPES[network.precision])
-            for size, count in itertools.product(args.size, args.objects):
+                if sentence := price(network.precision, device):
+                    print(sentence)
+            too_slow = ""
+            for size, count in itertools.product(sorted(args.size), sorted(args.objects)):
                 tracker = Tracker(network, size=size or VARIANTS[variant].input_size, max_objects=max(32, count))
-                row = {"variant": variant, **measure(tracker, network, count, camera, args.steps)}
+                try:
+                    if too_slow:  # with more to do it can only take longer
+                        raise FastganError(too_slow)
+                    row = {"variant": variant, **measure(tracker, network, count, camera, args.steps)}
+                except FastganError as error:
+                    too_slow = str(error)
+                    print(f"left out: {variant}, {backend}, {network.precision}, objects: {count}: {error}", flush=True)
+                    continue
                 row["gflop"] = gflop(variant, count, tracker.size)
                 row["peak_share"] = row["gflop"] / row["network_ms"] / peaks[network.precision]
                 rows.append(row)
@@ -55,7 +68,8 @@ def run(args) -> None:
                 if args.profile:
                     print(profile(tracker, camera or tracker.size))
     tops = ", ".join(f"{name} {value:.2f}" for name, value in peaks.items())
-    print(f"\nMedians of {args.steps} steps. ratio: step over network alone. memory: torch's on the device.")
+    print(f"\nMedians of {args.steps} steps, or of as many as fit into {ROW_SECONDS:.0f} s.")
+    print("ratio: step over network alone. memory: torch's on the device.")
     print(f"peak_share: of a large matrix product's TFLOP/s on this device: {tops or 'nothing measured'}")
     if not rows:
         raise FastganError("nothing was measured")
@@ -103,7 +117,11 @@ def make_network(variant: str, backend: str, device: str, precision: str, onnx: 
 
 
 def measure(tracker: Tracker, network, count: int, camera: tuple[int, int] | None, steps: int) -> dict:
-    """Times of the tracker's step and of its bare network, by turns so that both meet the same disturbances."""
+    """Times of the tracker's step and of its bare network, by turns so that both meet the same disturbances.
+
+    Raises:
+        FastganError: a step takes so long that not even a few can be measured.
+    """
     side = tracker.size
     frames = np.random.default_rng(0).integers(0, 256, (4, *(camera or side), 3), dtype=np.uint8)
     if tracker.device.type == "cuda":
@@ -121,13 +139,17 @@ def measure(tracker: Tracker, network, count: int, camera: tuple[int, int] | Non
             if tracker.device.type == "cuda":
                 torch.cuda.synchronize(tracker.device)
 
+        slowness = timed(lambda: tracker.step(frames[0]))
+        fitting = int(ROW_SECONDS / 2 / slowness)
+        if fitting < min(steps, FEWEST):
+            raise FastganError(f"it is too slow here, a step takes {slowness:.0f} s")
+        steps = min(steps, fitting)
         times = {"step": [], "network": []}
-        for turn in range(steps + 5):
+        for turn in range(-min(5, steps), steps):
             for name, action in (("step", lambda turn=turn: tracker.step(frames[turn % 4])), ("network", bare)):
-                begin = time.perf_counter()
-                action()
-                if turn >= 5:
-                    times[name].append((time.perf_counter() - begin) * 1e3)
+                seconds = timed(action)
+                if turn >= 0:
+                    times[name].append(seconds * 1e3)
     step, alone = statistics.median(times["step"]), statistics.median(times["network"])
     memory_used = torch.cuda.max_memory_reserved(tracker.device) / 1e6 if tracker.device.type == "cuda" else 0.0
     return {
@@ -137,6 +159,7 @@ def measure(tracker: Tracker, network, count: int, camera: tuple[int, int] | Non
         "camera": f"{frames.shape[2]}x{frames.shape[1]}",
         "network": f"{width}x{height}",
         "objects": count,
+        "steps": steps,
         "step_ms": step,
         "p99_ms": float(np.percentile(times["step"], 99)),
         "network_ms": alone,
@@ -167,17 +190,33 @@ def gflop(variant: str, count: int, size: tuple[int, int]) -> float:
 
 
 def peak(device: torch.device, dtype: torch.dtype) -> float:
-    """TFLOP/s of a large matrix product on the device."""
-    side = 8192 if device.type == "cuda" else 2048
-    a = torch.randn(side, side, device=device, dtype=dtype)
-    times = []
-    for _ in range(6):
-        begin = time.perf_counter()
-        a @ a
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        times.append(time.perf_counter() - begin)
-    return 2 * side**3 / min(times) / 1e12
+    """TFLOP/s of a large matrix product on the device.
+
+    The matrix is as large as a second allows, for a CPU that emulates a precision would take minutes.
+    """
+    side, largest = 256, 8192 if device.type == "cuda" else 2048
+
+    def best_of(count: int) -> float:
+        a = torch.randn(side, side, device=device, dtype=dtype)
+
+        def product():
+            a @ a
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+
+        return min(timed(product) for _ in range(count))
+
+    seconds = best_of(2)
+    while side < largest and 8 * seconds < 1:
+        side, seconds = 2 * side, 8 * seconds
+    return 2 * side**3 / best_of(6) / 1e12
+
+
+def timed(action) -> float:
+    """Seconds that a call takes."""
+    begin = time.perf_counter()
+    action()
+    return time.perf_counter() - begin
 
 
 def profile(tracker: Tracker, size: tuple[int, int]) -> str:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from fastgan_core.errors import in_words
+from fastgan_core.threads import sleep_while_waiting
 
 BACKENDS = ("auto", "torch", "onnxruntime", "openvino")
 DEVICE_HELP = "auto (CUDA where there is one), cpu, cuda or cuda:N"
@@ -49,7 +50,10 @@ def add_bench_options(parser: argparse.ArgumentParser) -> None:
 def make_tracker(args: argparse.Namespace):
     from fastgan_core.tracker import Tracker
 
-    return Tracker.from_weights(args.weights, args.device, args.precision, args.size, backend=args.backend)
+    tracker = Tracker.from_weights(args.weights, args.device, args.precision, args.size, backend=args.backend)
+    if tracker.price:
+        print(f"fastgan: {tracker.price}", file=sys.stderr)
+    return tracker
 
 
 def track(args: argparse.Namespace) -> None:
@@ -139,6 +143,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main() -> None:
+    sleep_while_waiting()
     args = parser().parse_args()
     with in_words("fastgan"):
         args.run(args)

@@ -10,6 +10,7 @@ from fastgan_core.errors import FastganError
 from fastgan_core.export import FORMAT, INPUTS, OUTPUTS
 from fastgan_core.model import STRIDE, VARIANTS
 from fastgan_core.onnx_files import check_onnx
+from fastgan_core.threads import spinning
 from fastgan_core.weights import WeightsInfo, told
 
 # In this order, those that are installed: TensorRT comes with a Jetson's ONNX Runtime.
@@ -33,6 +34,7 @@ def session(path: str | Path, providers=("CPUExecutionProvider",)):
     options = onnxruntime().SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning())))
     try:
         # On the CPU there is nothing to fall back to, and a second try would only print another error.
         again = len(providers) > 1

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from fastgan_core.backends import TorchNetwork, open_network
+from fastgan_core.device import price
 from fastgan_core.errors import FastganError
 from fastgan_core.graphs import Graphs
 from fastgan_core.inputs import check_frame, check_labels, network_size
@@ -18,6 +19,8 @@ from fastgan_core.objects import Objects
 from fastgan_core.step import advance, device_labels, host_labels, to_image
 from fastgan_core.tracked import Tracked, describe
 from fastgan_core.transfer import Transfer
+
+MOST_PREPARED = 64  # a camera that changes its size again and again must not fill the memory
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class Tracker:
         self._transfer = Transfer(self.device)
         on_gpu = self.device.type == "cuda" and self.backend == "torch"
         self._graphs = Graphs(self._network) if on_gpu and graphs else None
-        self._prepared: tuple | None = None  # the sizes that graphs were captured for
+        self._prepared: set[tuple] = set()  # what _prepare() was done for
 
     @classmethod
     def from_weights(
@@ -99,6 +102,11 @@ class Tracker:
     def epoch(self) -> int:
         return self._epoch
 
+    @property
+    def price(self) -> str:
+        """What the precision that was asked for costs on this device, in a sentence; "" when it is none to regret."""
+        return price(self.precision, self.device)
+
     def device_memory(self) -> int:
         """Bytes that torch holds on the device; 0 on a CPU."""
         return torch.cuda.memory_allocated(self.device) if self.device.type == "cuda" else 0
@@ -119,6 +127,21 @@ class Tracker:
                 image = image.round().to(torch.uint8)
                 torch.cuda.current_stream(self.device).synchronize()  # the pinned memory is free again
         return Small(image[0].permute(1, 2, 0), tuple(frame.shape[:2]))
+
+    @torch.inference_mode()
+    def warm_up(self, size: tuple[int, int] = (480, 640)) -> None:
+        """Do now what would make the first frame slow: kernels are chosen, a runtime compiles.
+
+        Args:
+            size: ``(H, W)`` of the frames that are expected. The first one of another size, and CUDA graphs, take
+                their time when that frame comes, if there are no objects yet.
+        """
+        small = self.shrink(np.zeros((*size, 3), np.uint8))
+        with self._lock:
+            if self._graphs is None:
+                self._prepare(small)
+            else:  # a graph of a size that may never come would keep its memory
+                advance(self._network, small.pixels, self._stand_in(small.pixels), self.lost_threshold)
 
     @torch.inference_mode()
     def set_reference(self, frame: "np.ndarray | Small", labels: np.ndarray, mode: str = "replace") -> list[int]:
@@ -251,19 +274,24 @@ class Tracker:
         return objects, labels, scores.tolist(), np.flatnonzero(lost == 0).tolist()
 
     def _prepare(self, frame: Small) -> None:
-        """Capture the graphs that the next frame needs, so that it is not slow; the state stays as it is."""
-        if self._graphs is None:
+        """Run what the next frame needs, so that that one is not slow; the state stays as it is.
+
+        Once there are objects only graphs are worth it: their reference has chosen and compiled the rest.
+        """
+        if self._graphs is None and self._objects is not None:
             return
         ids = self.ids or (1,)  # where there are none yet, as if one were set
-        small = frame.pixels
-        wanted = (len(ids), max(ids) > 255, tuple(small.shape), frame.size)
-        if wanted == self._prepared:
+        wanted = (len(ids), max(ids) > 255, tuple(frame.pixels.shape), frame.size)
+        if wanted in self._prepared:
             return
-        objects = self._objects
-        if objects is None:
-            mask = torch.zeros(1, 1, *small.shape[:2], dtype=self._network.dtype, device=self.device)
-            reference = self._network.encode_reference(to_image(small, mask.dtype), mask)
-            memory = self._network.initial_memory(1, tuple(small.shape[:2]))
-            objects = Objects.new((1,), small, reference, mask, memory)
-        self._run(frame, objects)
-        self._prepared = wanted
+        self._run(frame, self._objects or self._stand_in(frame.pixels))
+        if len(self._prepared) >= MOST_PREPARED:
+            self._prepared.clear()
+        self._prepared.add(wanted)
+
+    def _stand_in(self, small: torch.Tensor) -> Objects:
+        """State of an object that is nowhere, to run the network with."""
+        size = tuple(small.shape[:2])
+        mask = torch.zeros(1, 1, *size, dtype=self._network.dtype, device=self.device)
+        reference = self._network.encode_reference(to_image(small, mask.dtype), mask)
+        return Objects.new((1,), small, reference, mask, self._network.initial_memory(1, size))

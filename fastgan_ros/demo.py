@@ -156,6 +156,7 @@ def _run(options) -> Outcome:
         playing = {
             "source": options.video,
             "length": len(footage.scene or range(LENGTH)),
+            "drawn": True,  # while the node loads its model; a camera would not take much of the CPU either
             "rate": options.rate,
             "start": options.mask_frame,
             "frames": options.frames,

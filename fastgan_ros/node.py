@@ -12,6 +12,7 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 
 from fastgan_core.errors import FastganError
 from fastgan_core.history import History
+from fastgan_core.threads import sleep_while_waiting
 from fastgan_ros import diagnostics, parameters
 from fastgan_ros.answering import answer_everything
 from fastgan_ros.console import Console
@@ -63,7 +64,7 @@ class TrackerNode(LifecycleNode):
     @transition("configuring", "inactive")
     def on_configure(self, state):
         """Load the model; FAILURE, with the reason in the log, when that cannot be done."""
-        self.tracker = load_tracker(self.settings)
+        self.tracker = self._load()
         self.outputs = Outputs(self, lambda: self.settings)
         return super().on_configure(state)
 
@@ -72,7 +73,7 @@ class TrackerNode(LifecycleNode):
         """Subscribe to the camera and run the model, loaded again if the node was active before."""
         settings = self.settings
         if self.tracker is None:
-            self.tracker = load_tracker(settings)
+            self.tracker = self._load()
         convert = to_rgb if settings.image_transport == "raw" else from_compressed
         history = History(settings.history_seconds, settings.history_megabytes)
         worker = Worker(self.tracker, convert, self.outputs, self.tally, self.console, self._now, history)
@@ -131,6 +132,12 @@ class TrackerNode(LifecycleNode):
         if worker is None:
             raise FastganError(why_not_active(self))
         return worker
+
+    def _load(self):
+        tracker = load_tracker(self.settings)
+        if tracker.price:
+            self.get_logger().warning(tracker.price)
+        return tracker
 
     def _start(self) -> None:
         self._autostart.cancel()
@@ -202,6 +209,7 @@ class TrackerNode(LifecycleNode):
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM; the exit code is 0 then, 2 for a wrong parameter."""
+    sleep_while_waiting()
     return run(TrackerNode, args)
 
 

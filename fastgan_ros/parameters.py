@@ -34,6 +34,9 @@ class Settings:
         choices=("auto", "torch", "onnxruntime", "openvino"),
     )
     precision: str = _parameter("auto", "Arithmetic of the model.", choices=("auto", "fp32", "fp16", "bf16"))
+    threads: int = _parameter(
+        0, "Threads of the model on a CPU; 0: one for each core.", low=0, high=256, when=START
+    )
     input_size: int = _parameter(
         0,
         "Side of the square network input in pixels, a multiple of 32; 0: the checkpoint's own.",

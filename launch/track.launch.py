@@ -21,6 +21,7 @@ ARGUMENTS = [
     ("backend", "", "auto, torch, onnxruntime or openvino; empty: as in the parameter file (auto).", None),
     ("device", "", "auto, cpu, cuda or cuda:N; empty: as in the parameter file (auto).", None),
     ("precision", "", "auto, fp32, fp16 or bf16; empty: as in the parameter file (auto).", None),
+    ("threads", "", "Threads of the model on a CPU; empty: as in the parameter file (0, one for each core).", None),
     ("params_file", str(SHARE / "config" / "fastgan_tracker.yaml"), "Parameter file of the node.", None),
     ("namespace", "", "Namespace of the node and of rviz.", None),
     ("autostart", "", "false waits for lifecycle transitions; empty: as in the parameter file (true).", SWITCH),
@@ -37,6 +38,10 @@ def launch_nodes(context):
     names = ("transport", "weights", "backend", "device", "precision", "autostart")
     given = {name: value(name) for name in names if value(name)}
     parameters = {"image_transport" if name == "transport" else name: text for name, text in given.items()}
+    if count := value("threads"):
+        if not count.isdecimal():
+            raise RuntimeError(f"threads:={count} is no number; it takes an integer from 0 (one for each core) to 256")
+        parameters["threads"] = int(count)
     if "autostart" in parameters:
         parameters["autostart"] = parameters["autostart"] == "true"
     variables = environment() if value("fastdds_profile") == "true" else {}

@@ -22,6 +22,8 @@ import torch.nn.functional as F
 import torchvision
 from safetensors.torch import load_file, save_file
 
+from fastgan_core.device import computes_bf16
+
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 
 
@@ -124,7 +126,7 @@ def main() -> None:
             np.random.shuffle(train)
         index = train[position * args.batch : (position + 1) * args.batch]
         x = normalise(augment(batch(images, index)))
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=computes_bf16(torch.device("cpu"))):
             logits = model(x)
         loss = F.cross_entropy(logits.float(), torch.from_numpy(labels[index]), label_smoothing=0.1)
         optimiser.zero_grad(set_to_none=True)

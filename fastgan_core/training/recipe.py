@@ -58,7 +58,11 @@ class Recipe(ClipOptions):
     clip_gradient: float = setting(1.0, "largest norm of the regressor's gradient; 0 = no limit", 0)
     ema: float = setting(0.0, "decay of the averaged weights that are saved; 0 = no average", 0, 1)
     freeze_batchnorm: bool = setting(True, "keep the statistics of a pretrained encoder")
-    precision: str = setting("fp32", "bf16 = autocast; the critics stay fp32", choices=("fp32", "bf16"))
+    precision: str = setting(
+        "auto",
+        "bf16 = autocast; the critics stay fp32; auto = bf16 where the device has instructions for it, else fp32",
+        choices=("auto", "fp32", "bf16"),
+    )
     checkpointing: bool = setting(False, "compute activations twice to save memory")
 
     balance: float = setting(1.0, "1 = eq. (2), 0 = plain cross-entropy", 0, 1)

@@ -12,6 +12,7 @@ import yaml
 
 from fastgan_core.data.clips import ClipDataset
 from fastgan_core.data.loader import load_clips
+from fastgan_core.device import choose_training_precision, price
 from fastgan_core.errors import FastganError
 from fastgan_core.model import VARIANTS
 from fastgan_core.training.checkpoint import load_state, save_state
@@ -25,6 +26,7 @@ from fastgan_core.weights import save_weights
 
 # What may differ when a run goes on: it changes no result.
 FREE = {"workers", "save_every", "pictures_every"}
+STATE = "state.safetensors"
 
 
 class Trainer:
@@ -47,14 +49,24 @@ class Trainer:
             print(f"skipped {len(self.data.skipped)} files, such as: {self.data.skipped[0]}", flush=True)
         if self.data.validation and not any(len(s) > 2 for s in self.data.validation):
             raise FastganError(f"validate: the videos of '{recipe.validate}' have no frame between first and last")
-        self.recipe = resolve(recipe, self.data)
+        self.recipe = resolve(recipe, self.data, self._precision(recipe.precision))
         self.stage = Stage(self.recipe, device)
         self.average = copy.deepcopy(self.stage.model) if recipe.ema else self.stage.model
         self.step, self.best = 0, -1.0
         self._begin()
 
+    def _precision(self, asked: str) -> str:
+        """The precision of the run; ``auto`` is decided once, where the run begins, for it is part of the recipe."""
+        file = self.output / "recipe.yaml"
+        if asked == "auto" and (self.output / STATE).exists():
+            asked = read_recipe(file).get("precision", asked)
+        chosen = choose_training_precision(asked, self.device)
+        if rank() == 0 and (sentence := price(chosen, self.device)):
+            print(sentence, flush=True)
+        return chosen
+
     def _begin(self) -> None:
-        state = self.output / "state.safetensors"
+        state = self.output / STATE
         if state.exists():
             check_same_recipe(self.recipe, self.output / "recipe.yaml")
             check_same_data(self.data, self.output / "about.json")
@@ -181,15 +193,15 @@ class Trainer:
 
     def _save_state(self) -> None:
         numbers = {"step": self.step, "best": self.best}
-        save_state(self.output / "state.safetensors", self.stage, self.average, numbers)
+        save_state(self.output / STATE, self.stage, self.average, numbers)
 
     def _save_weights(self, name: str) -> None:
         recipe = asdict(self.recipe) | {"trained_steps": self.step}
         save_weights(self.output / name, self.average, recipe=recipe, licence=self.recipe.licence)
 
 
-def resolve(recipe: Recipe, data: Data) -> Recipe:
-    """The recipe with epochs turned into steps, and every batch divided by the processes."""
+def resolve(recipe: Recipe, data: Data, precision: str) -> Recipe:
+    """The recipe with its precision, epochs turned into steps, and every batch divided by the processes."""
     phases = []
     for i, phase in enumerate(recipe.phases):
         if phase.batch % world():
@@ -198,16 +210,20 @@ def resolve(recipe: Recipe, data: Data) -> Recipe:
         clips = phase.batch * (recipe.critic_steps if recipe.stage == "adversarial" else 1)
         steps = phase.steps or math.ceil(phase.epochs * data.pictures / clips)
         phases.append(dataclasses.replace(phase, steps=steps, epochs=0.0))
-    return dataclasses.replace(recipe, phases=phases)
+    return dataclasses.replace(recipe, phases=phases, precision=precision)
+
+
+def read_recipe(file: Path) -> dict:
+    """The recipe that a run's folder holds, as it was written there."""
+    try:
+        return dict(yaml.safe_load(file.read_text()))
+    except (OSError, yaml.YAMLError, ValueError, TypeError) as error:
+        raise FastganError(f"{file}: cannot be read ({error}); choose another --output") from None
 
 
 def check_same_recipe(recipe: Recipe, file: Path) -> None:
     """A run is one recipe from its first step to its last; only what changes no result may change."""
-    try:
-        before = dict(yaml.safe_load(file.read_text()))
-    except (OSError, yaml.YAMLError, ValueError, TypeError) as error:
-        raise FastganError(f"{file}: cannot be read ({error}); choose another --output") from None
-    now = asdict(recipe)
+    before, now = read_recipe(file), asdict(recipe)
     changed = [k for k in now if now[k] != before.get(k) and k not in FREE]
     if changed:
         raise FastganError(

@@ -158,6 +158,7 @@ def values(davis, stills) -> dict:
             {"steps": 2, "size": 64, "batch": 2, "frames": 2},
         ],
         "workers": 0,
+        "precision": "fp32",
         "warmup": 1,
         "save_every": 1,
         "dice": 1,

@@ -1,11 +1,13 @@
 """`fastgan bench` on a small size: what it prints is measured, and its conditions are beside it."""
 
 import json
+import time
 
 import pytest
 import torch
 
-from fastgan_core.bench import camera_size, gflop
+from fastgan_core import bench
+from fastgan_core.bench import camera_size, gflop, peak
 from fastgan_core.errors import FastganError
 from tests.core.test_cli import fastgan
 
@@ -23,6 +25,40 @@ def test_bench_measures_every_combination(monkeypatch, tmp_path, capsys):
     assert rows[1]["gflop"] > 2 * rows[0]["gflop"]
     assert torch.__version__ in result["conditions"]["versions"]
     assert "2 threads" in capsys.readouterr().out
+
+
+def test_the_ceiling_is_measured_in_bounded_time_where_a_precision_is_emulated():
+    begin = time.process_time()
+    assert peak(torch.device("cpu"), torch.bfloat16) > 0
+    assert time.process_time() - begin < 60  # two cores; a product of 2048 x 2048 alone may take longer
+
+
+def test_what_takes_too_long_is_left_out_in_words(monkeypatch, capsys):
+    steps = []
+    monkeypatch.setattr(bench, "timed", lambda action: steps.append(action()) or 11.0)
+    arguments = ("--objects", 4, 1, "--size", 64, "--precision", "fp32", "--device", "cpu")
+    assert fastgan(monkeypatch, "bench", *arguments) == 2
+    said = capsys.readouterr().out
+    assert "left out: resnet18, torch, fp32, objects: 1: it is too slow here, a step takes 11 s" in said
+    assert said.count("left out") == 2  # four objects are not even tried
+    assert len(steps) < 20
+
+
+def test_fewer_steps_are_measured_where_they_take_long(monkeypatch, tmp_path):
+    real = bench.timed
+    monkeypatch.setattr(bench, "timed", lambda action: real(action) + 6.0)
+    arguments = ("--objects", 1, "--size", 64, "--precision", "fp32", "--device", "cpu", "--json", tmp_path / "b.json")
+    assert fastgan(monkeypatch, "bench", *arguments) == 0
+    (row,) = json.loads((tmp_path / "b.json").read_text())["rows"]
+    assert row["steps"] == 4
+
+
+def test_a_precision_that_is_emulated_is_said_to_be(monkeypatch, capsys):
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    arguments = ("--objects", 1, "--size", 32, "--precision", "bf16", "--device", "cpu", "--steps", 1)
+    monkeypatch.setattr(bench, "peak", lambda *_: 1.0)
+    assert fastgan(monkeypatch, "bench", *arguments) == 0
+    assert "no instructions for bf16" in capsys.readouterr().out
 
 
 def test_what_cannot_run_is_left_out_in_words(monkeypatch, capsys):

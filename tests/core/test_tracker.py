@@ -138,6 +138,33 @@ def test_epoch_grows_with_every_edit_and_is_that_of_the_result(tracker):
     assert seen == sorted(set(seen))
 
 
+def test_warmed_up_it_is_as_it_was(tracker):
+    tracker.warm_up((90, 120))
+    assert tracker.ids == () and tracker.epoch == 0
+    assert not tracker.step(frame()).labels.any()
+    cold = Tracker(tracker._network, size=64, max_objects=4)
+    cold.lost_threshold = tracker.lost_threshold
+    for one in (tracker, cold):
+        one.set_reference(frame(), labels(1, 2))
+    assert (tracker.step(frame(seed=1)).labels == cold.step(frame(seed=1)).labels).all()
+
+
+def test_what_is_slow_is_done_before_there_are_objects(tracker, monkeypatch):
+    sizes = []
+    run = type(tracker)._run
+    monkeypatch.setattr(type(tracker), "_run", lambda self, small, _: sizes.append(small.size) or run(self, small, _))
+    tracker.warm_up((90, 120))
+    assert sizes == [(90, 120)]
+    tracker.step(frame())  # as expected: nothing more to do
+    tracker.step(frame(120, 90))  # not as expected
+    tracker.step(frame(120, 90))
+    assert sizes == [(90, 120), (120, 90)]
+    tracker.set_reference(frame(), labels(1))
+    assert len(sizes) == 2, "a reference is answered at once"
+    tracker.step(frame())
+    assert len(sizes) == 3
+
+
 def test_state_does_not_grow(tracker):
     tracker.set_reference(frame(), labels(1, 2))
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 import yaml
 
+from fastgan_core import device
 from fastgan_core.errors import FastganError
 from fastgan_core.training.reading import from_dict, load_recipe
 from fastgan_core.training.stages import unroll
@@ -64,6 +65,25 @@ def test_a_run_is_one_recipe(values, tmp_path):
     (tmp_path / "recipe.yaml").write_text("- nonsense")
     with pytest.raises(FastganError, match=r"recipe\.yaml: cannot be read"):
         trainer(values, tmp_path)
+
+
+@pytest.mark.parametrize(("computes", "precision"), [(True, "bf16"), (False, "fp32")])
+def test_the_precision_is_decided_where_the_run_begins(values, tmp_path, monkeypatch, capsys, computes, precision):
+    values |= {"precision": "auto", "phases": [{"steps": 2, "size": 32, "batch": 2, "frames": 1}]}
+    monkeypatch.setattr(device, "computes_bf16", lambda _: computes)
+    run = trainer(values, tmp_path)
+    run.train_step(draws(run))
+    run.save()
+    assert yaml.safe_load((tmp_path / "recipe.yaml").read_text())["precision"] == precision
+    assert load_weights(tmp_path / "weights.safetensors")[1].recipe["precision"] == precision
+    # It goes on as it began, on a machine of the other kind too.
+    monkeypatch.setattr(device, "computes_bf16", lambda _: not computes)
+    assert "no instructions for bf16" not in capsys.readouterr().out
+    assert trainer(values, tmp_path).recipe.precision == precision
+    assert ("no instructions for bf16" in capsys.readouterr().out) == (precision == "bf16")
+    other = {"bf16": "fp32", "fp32": "bf16"}[precision]
+    with pytest.raises(FastganError, match=r"another recipe \(precision differ"):
+        trainer(values | {"precision": other}, tmp_path)
 
 
 def test_without_an_average_the_weights_are_the_newest(values, tmp_path):

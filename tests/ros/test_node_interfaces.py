@@ -1,5 +1,6 @@
 """What the node shows on the network: topics, services, parameters, and the file with their defaults."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,7 @@ def test_parameters_set_while_active(rig):
         "no_image_timeout": (0.0,),
         "input_size": (33, 64, -32),
         "max_objects": (0, 8),
+        "threads": (1, -1),
         "autostart": (False,),
         "precision": ("fp31", "fp16"),
         "reliability": ("best effort", "reliable"),
@@ -115,6 +117,20 @@ def test_parameters_set_while_active(rig):
             answer = set_parameter(rig, name, value)
             assert (not answer.successful and name in answer.reason) or "type" in answer.reason
     assert tracker.settings == before
+
+
+def test_threads_and_the_price_of_an_emulated_precision(rig, monkeypatch, capfd):
+    import torch
+
+    before = torch.get_num_threads()
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    try:
+        rig.tracker(threads=1 + before, precision="bf16")
+        with ThreadPoolExecutor(1) as pool:  # a thread that has not computed yet, as the worker's had not
+            assert pool.submit(torch.get_num_threads).result() == 1 + before
+    finally:
+        torch.set_num_threads(before)
+    assert "no instructions for bf16" in capfd.readouterr().err
 
 
 def test_parameters_of_the_model_can_be_set_while_unconfigured(rig):
