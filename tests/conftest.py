@@ -1,5 +1,13 @@
-"""For all tests, before torch is imported: its threads leave the cores to the other processes of a test."""
+"""For all tests, before torch and rclpy are imported; the processes that tests start inherit it."""
+
+import os
+import signal
+from pathlib import Path
 
 from fastgan_core.threads import sleep_while_waiting
 
-sleep_while_waiting()
+sleep_while_waiting()  # a test's other processes want the cores too
+for variable in ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE"):
+    os.environ.setdefault(variable, str(Path(__file__).parent / "discovery.xml"))
+# A shell starts what is to run in the background deaf to Ctrl-C, and some tests press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -121,10 +121,10 @@ def test_a_real_object_is_followed(motorbike):
 
 
 def test_a_hidden_object_is_lost_and_found_where_it_comes_out():
-    scene, tracker = Scene(), Tracker.from_weights(device="cpu")
-    tracker.set_reference(*scene[0])
+    scene, tracker = Scene(320, 240), Tracker.from_weights(device="cpu", size=192)
+    tracker.set_reference(*scene[60])
     states, overlaps = {}, []
-    for index in range(1, 230):
+    for index in range(61, 200):
         frame, truth = scene[index]
         tracked = tracker.step(frame)
         states[index] = tracked.objects[0].state
@@ -132,8 +132,8 @@ def test_a_hidden_object_is_lost_and_found_where_it_comes_out():
             assert not tracked.labels.any()
         if index >= 170:
             overlaps.append(region_similarity(truth > 0, tracked.labels > 0))
-    assert all(states[index] == "tracked" for index in range(1, 120))
+    assert all(states[index] == "tracked" for index in range(61, 120))
     # Wholly hidden from 137 to 143. What it says in each of these frames hangs on rounding: things that
     # look like it can deceive it for a while. That it notices, and finds the object afterwards, does not.
     assert "lost" in [states[index] for index in range(125, 150)]
-    assert np.mean(overlaps) > 0.5  # on the other side of the tree
+    assert np.mean(overlaps) > 0.8  # on the other side of the tree

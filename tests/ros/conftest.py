@@ -1,5 +1,6 @@
 """Fixtures for the tests of the real node over real rclpy."""
 
+import gc
 import os
 
 import pytest
@@ -24,6 +25,9 @@ def weights(tmp_path_factory) -> str:
     torch.set_num_threads(1)
     path = tmp_path_factory.mktemp("weights") / "untrained.safetensors"
     save_weights(path, FaSTGAN("resnet18"), input_size=64)
+    # Every node collects garbage when it ends, and would look through all of torch for it each time.
+    gc.collect()
+    gc.freeze()
     return str(path)
 
 

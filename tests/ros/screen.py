@@ -23,10 +23,15 @@ def why_not() -> str:
     for program, package in (("Xvfb", "xvfb"), ("xdotool", "xdotool"), ("import", "imagemagick")):
         if not shutil.which(program):
             return f"needs {program} (apt install {package})"
-    code = "import cv2, sys; sys.exit('GUI:                           NONE' in cv2.getBuildInformation())"
-    if subprocess.run([sys.executable, "-c", code], env=environment(), check=False, timeout=120).returncode:
+    if not has_windows():
         return "this OpenCV has no windows: 'make window', or name a folder with opencv-python in FASTGAN_WINDOW_OPENCV"
     return ""
+
+
+def has_windows() -> bool:
+    """Whether the OpenCV of processes with :func:`environment` can open a window at all."""
+    code = "import cv2, sys; sys.exit('GUI:                           NONE' in cv2.getBuildInformation())"
+    return not subprocess.run([sys.executable, "-c", code], env=environment(), check=False, timeout=120).returncode
 
 
 def environment(**more: str) -> dict[str, str]:
