@@ -151,7 +151,7 @@ def test_a_run_from_end_to_end_with_a_model_that_knows_nothing(tmp_path):
     torch.manual_seed(0)
     weights = tmp_path / "untrained.safetensors"
     save_weights(weights, FaSTGAN("resnet18"), input_size=64)
-    command = [sys.executable, "-m", "fastgan_ros.demo", "--frames", "30", "--weights", str(weights)]
+    command = [sys.executable, "-m", "fastgan_ros.demo", "--frames", "30", "--rate", "30", "--weights", str(weights)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     environment.pop("ROS_DOMAIN_ID", None)  # it is to choose one of its own
     run = subprocess.run(

@@ -30,20 +30,21 @@ def scene() -> Scene:
 
 @pytest.fixture(scope="session")
 def davis(tmp_path_factory, scene) -> Path:
-    """A DAVIS 2016 folder with two short sequences cut from the drawn scene."""
+    """A DAVIS 2016 folder with sequences cut from the drawn scene: two in ``train``, four frames in ``brief``."""
     root = tmp_path_factory.mktemp("davis")
     lines = []
-    for name, start in (("alpha", 0), ("beta", 40)):
+    for name, start, length in (("alpha", 0, 8), ("beta", 40, 8), ("gamma", 80, 4)):
         images, masks = root / "JPEGImages/480p" / name, root / "Annotations/480p" / name
         images.mkdir(parents=True)
         masks.mkdir(parents=True)
-        for i in range(8):
+        for i in range(length):
             frame, labels = scene[start + i]
             cv2.imwrite(str(images / f"{i:05d}.jpg"), frame[..., ::-1])
             write_mask(masks / f"{i:05d}.png", labels * 255)
             lines.append(f"/JPEGImages/480p/{name}/{i:05d}.jpg /Annotations/480p/{name}/{i:05d}.png")
     (root / "ImageSets/480p").mkdir(parents=True)
-    (root / "ImageSets/480p/train.txt").write_text("\n".join(lines) + "\n")
+    (root / "ImageSets/480p/train.txt").write_text("\n".join(lines[:16]) + "\n")
+    (root / "ImageSets/480p/brief.txt").write_text("\n".join(lines[16:]) + "\n")
     (root / "ImageSets/2017").mkdir()
     (root / "ImageSets/2017/names.txt").write_text("alpha\nbeta\n")
     return root

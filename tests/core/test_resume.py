@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from fastgan_core.training.logbook import Logbook
 from fastgan_core.training.reading import from_dict
 from fastgan_core.training.stages import Stage
 from fastgan_core.training.trainer import Trainer
@@ -32,40 +34,50 @@ def adversarial(values):
     }
 
 
-def losses(folder: Path) -> dict[int, tuple]:
-    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    return {line["step"]: (line["loss"], line["temporal/distance"], line["gradient_norm"]) for line in lines}
+@pytest.fixture
+def one_thread():
+    """Sums over several threads may round differently each time."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
-def test_a_killed_run_goes_on_as_if_it_had_not_been(adversarial, tmp_path):
-    adversarial["phases"][0]["steps"] = 12
-    adversarial["save_every"] = 3
+def test_a_killed_run_goes_on_as_if_it_had_not_been(adversarial, tmp_path, one_thread):
+    adversarial |= {"critic_steps": 1, "save_every": 2}
     (tmp_path / "recipe.yaml").write_text(json.dumps(adversarial))
-
-    def start(name: str) -> subprocess.Popen:
-        command = [sys.executable, "-m", "fastgan_core.cli", "train", tmp_path / "recipe.yaml"]
-        command += ["--output", tmp_path / name, "--device", "cpu"]
-        # One thread: sums over several may round differently each time.
-        environment = os.environ | {"OMP_NUM_THREADS": "1"}
-        return subprocess.Popen([*map(str, command)], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
-
-    whole, killed = start("whole"), start("killed")
-    state, end = tmp_path / "killed/state.safetensors", time.time() + 120
-    while not state.exists() and killed.poll() is None and time.time() < end:
-        time.sleep(0.02)
-    assert killed.poll() is None, "it ended before it could be killed"
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
+    command = [sys.executable, "-m", "fastgan_core.cli", "train", tmp_path / "recipe.yaml"]
+    command += ["--output", tmp_path / "killed", "--device", "cpu"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    killed = subprocess.Popen([*map(str, command)], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    with ThreadPoolExecutor(1) as pool:
+        whole = pool.submit(Trainer(from_dict(adversarial), tmp_path / "whole", CPU).run)
+        state, end = tmp_path / "killed/state.safetensors", time.time() + 120
+        while not state.exists() and killed.poll() is None and time.time() < end:
+            time.sleep(0.02)
+        assert killed.poll() is None, "it ended before it could be killed"
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+        whole.result()
     with safe_open(state, framework="pt") as file:
-        assert 3 <= float(file.metadata()["step"]) < 10  # the line of step 12 is then whole
-    assert [process.wait(120) for process in (whole, start("killed"))] == [0, 0]
+        assert 2 <= float(file.metadata()["step"]) < 6
+    Trainer(from_dict(adversarial), tmp_path / "killed", CPU).run()
 
-    assert list(losses(tmp_path / "killed")) == [10, 12]
     assert len(json.loads((tmp_path / "killed/about.json").read_text())["sessions"]) == 2
-    assert losses(tmp_path / "killed")[12] == losses(tmp_path / "whole")[12]
     whole, parts = (load_file(tmp_path / run / "state.safetensors") for run in ("whole", "killed"))
     assert whole.keys() == parts.keys()
     assert not [name for name in whole if not torch.equal(whole[name], parts[name])]
+
+
+def test_a_run_that_goes_on_leaves_no_line_twice(values, tmp_path):
+    log = tmp_path / "log.jsonl"
+    before = "".join(json.dumps({"step": step, "loss": 0.5}) + "\n" for step in (10, 20, 30))
+    log.write_text(before + '{"step": 40, "lo')
+    logbook = Logbook(tmp_path, from_dict(values), 20)
+    logbook.scalars(30, {"loss": 0.25})
+    logbook.close()
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [(line["step"], line["loss"]) for line in lines] == [(10, 0.5), (20, 0.5), (30, 0.25)]
 
 
 def free_port() -> str:
@@ -74,12 +86,12 @@ def free_port() -> str:
         return str(free.getsockname()[1])
 
 
-def test_torchrun_trains_validates_and_knows_when_it_is_done(values, tmp_path):
+def test_torchrun_trains_and_validates(values, tmp_path):
     values |= {"phases": [{"steps": 2, "size": 64, "batch": 2, "frames": 2}]}
     values |= {
         "workers": 1,
         "ema": 0,
-        "validate": "train",
+        "validate": "brief",
         "stage": "adversarial",
         "critic_steps": 1,
         "critic_width": 4,
@@ -88,15 +100,21 @@ def test_torchrun_trains_validates_and_knows_when_it_is_done(values, tmp_path):
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port", free_port()]
     command += [ROOT / "training/train.py", tmp_path / "small.yaml", "--device", "cpu"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    for words in ("validation/J&F-Mean", "this run is finished"):
-        done = subprocess.run(
-            list(map(str, command)), cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.count(words) == 1  # one process speaks
+    done = subprocess.run(
+        list(map(str, command)), cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("validation/J&F-Mean") == 1  # one process speaks
     run = tmp_path / "runs/small"
     assert (run / "best.safetensors").exists()
     assert json.loads((run / "about.json").read_text())["sessions"][0]["processes"] == 2
+
+
+def gradients(run: Trainer) -> dict[str, torch.Tensor]:
+    """Those of all networks after a step."""
+    run.train_step(iter(run.batches()).__next__)
+    modules = {"model": run.stage.model, **run.stage.critics}
+    return {f"{m}.{n}": p.grad.contiguous() for m, module in modules.items() for n, p in module.named_parameters()}
 
 
 WORKER = """
@@ -106,34 +124,32 @@ from safetensors.torch import save_file
 from fastgan_core.training.distributed import processes, rank
 from fastgan_core.training.reading import from_dict
 from fastgan_core.training.trainer import Trainer
+from tests.core.test_resume import gradients
 torch.set_num_threads(1)
 values, out = json.loads(sys.argv[1]), Path(sys.argv[2])
 with processes("cpu") as device:
     run = Trainer(from_dict(values), out, device)
-    run.train_step(iter(run.batches()).__next__)
-    modules = {"model": run.stage.model, **run.stage.critics}
-    gradients = {f"{m}.{n}": p.grad for m, module in modules.items() for n, p in module.named_parameters()}
-    save_file({k: v.contiguous() for k, v in gradients.items()}, out / f"rank{rank()}")
+    save_file(gradients(run), out / f"rank{rank()}")
+    run.step = run.recipe.steps
+    run.run()
 """
 
 
-def test_two_processes_with_half_the_batch_each_have_the_gradients_of_one(adversarial, tmp_path):
+def test_two_processes_with_half_the_batch_each_have_the_gradients_of_one(adversarial, tmp_path, one_thread):
     values = adversarial | {"critic_steps": 1, "clip_gradient": 0}
     # A network that knows its statistics: batch norm over half of a batch is another function.
     values |= {"init": str(ROOT / "fastgan_core/checkpoints/resnet18.safetensors")}
-    port = free_port()
-    groups = {}
-    for size in (1, 2):
-        (tmp_path / str(size)).mkdir()
-        processes = []
-        for number in range(size):
-            place = {"RANK": str(number), "LOCAL_RANK": str(number), "WORLD_SIZE": str(size)}
-            environment = os.environ | place | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-            command = [sys.executable, "-c", WORKER, json.dumps(values), str(tmp_path / str(size))]
-            processes.append(subprocess.Popen(command, cwd=ROOT, env=environment))
-        assert [process.wait(200) for process in processes] == [0] * size
-        groups[size] = [load_file(tmp_path / str(size) / f"rank{number}") for number in range(size)]
-    (one,), (first, second) = groups[1], groups[2]
+    port, processes = free_port(), []
+    for number in range(2):
+        place = {"RANK": str(number), "LOCAL_RANK": str(number), "WORLD_SIZE": "2"}
+        environment = os.environ | place | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        command = [sys.executable, "-c", WORKER, json.dumps(values), str(tmp_path)]
+        processes.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True))
+    one = gradients(Trainer(from_dict(values), tmp_path / "alone", CPU))
+    said = [process.communicate(timeout=200)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert "".join(said).count("this run is finished") == 1  # one process speaks
+    first, second = (load_file(tmp_path / f"rank{number}") for number in range(2))
     assert any(name.startswith("temporal") for name in one)
     for name, gradient in one.items():
         torch.testing.assert_close(first[name], second[name], rtol=0, atol=0, msg=name)

@@ -67,7 +67,7 @@ def test_it_tracks_and_an_interrupt_ends_it_cleanly(rig, start, tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_in_the_middle_of_a_frame_ends_it_cleanly(rig, start, tmp_path, number):
     # At this size the model computes for most of the time, and the next frame waits already.
-    process = start("-p", f"weights:={rig.weights}", "-p", "device:=cpu", "-p", "input_size:=512")
+    process = start("-p", f"weights:={rig.weights}", "-p", "device:=cpu", "-p", "input_size:=384")
     camera = rig.camera().stream(50.0)
     masks = rig.collect(Image, "fastgan_tracker/mask")
     wait_for(lambda: rig.lifecycle_state() == "active", "the node to be active")
@@ -85,7 +85,7 @@ def test_a_signal_in_the_middle_of_a_frame_ends_it_cleanly(rig, start, tmp_path,
 
 
 def test_a_signal_while_a_late_mask_catches_up_does_not_wait_for_it(rig, start, tmp_path):
-    slow = ("-p", "input_size:=512", "-p", "catch_up_budget:=60.0", "-p", "history_megabytes:=1000")
+    slow = ("-p", "input_size:=384", "-p", "catch_up_budget:=60.0", "-p", "history_megabytes:=1000")
     process = start("-p", f"weights:={rig.weights}", "-p", "device:=cpu", *slow)
     camera = rig.camera().stream(50.0)
     masks = rig.collect(Image, "fastgan_tracker/mask")
