@@ -181,7 +181,7 @@ def stripes(count: int, size: tuple[int, int]) -> np.ndarray:
 def gflop(variant: str, count: int, size: tuple[int, int]) -> float:
     """Arithmetic of a step in GFLOP; a multiply-add is two."""
     with torch.device("meta"):
-        model = FaSTGAN(variant).eval()
+        model = FaSTGAN(variant).eval().to("meta")
         image, mask = torch.empty(1, 3, *size), torch.empty(count, 1, *size)
         reference = torch.empty(count, model.encoder.channels[-1], size[0] // 32, size[1] // 32)
     with FlopCounterMode(display=False) as counter, torch.no_grad():

@@ -81,11 +81,13 @@ def load_weights(path: str | Path = "") -> tuple[FaSTGAN, WeightsInfo]:
         raise FastganError(
             f"weights: {path} is damaged or not safetensors ({error}); copy it again or train anew"
         ) from None
-    model = FaSTGAN(info.variant)
+    with torch.device("meta"):  # drawing random weights takes longer than reading those of the file
+        model = FaSTGAN(info.variant)
     reason = _misfit(state, model.state_dict())
     if reason:
         raise FastganError(f"weights: {path} does not fit the variant {info.variant}: {reason}")
-    model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+    state = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+    model.load_state_dict(state, assign=True)
     return model.eval(), info
 
 

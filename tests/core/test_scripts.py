@@ -34,7 +34,7 @@ def test_four_arms_from_the_same_weights(ablation, values, model, tmp_path, monk
     save_weights(tmp_path / "start.safetensors", model)
     phases = [{"size": 64, "batch": 1, "steps": 1, "frames": 2}]
     values |= {"stage": "adversarial", "init": str(tmp_path / "start.safetensors"), "validate": "train"}
-    values |= {"phases": phases, "critic_steps": 2, "critic_width": 4}
+    values |= {"phases": phases, "critic_steps": 1, "critic_width": 4}
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(json.dumps(values))
     arguments = argparse.Namespace(recipe=recipe, set=[], output=tmp_path / "out")

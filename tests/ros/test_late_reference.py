@@ -205,7 +205,7 @@ def rehearse(rig, camera, masks, late: int, image: bool = False):
 
 
 def test_on_a_moving_scene_a_late_mask_is_as_good_as_one_on_time(rig):
-    """Real weights, and frames of a second and of three seconds that are run through: none is left out."""
+    """Real weights, and the frames of three seconds that are run through: none is left out."""
     tracker, camera = rig.tracker(weights="", input_size=192, catch_up_budget=60.0), rig.camera()
     masks = {}
     rig.node.create_subscription(
@@ -214,7 +214,7 @@ def test_on_a_moving_scene_a_late_mask_is_as_good_as_one_on_time(rig):
     rig.ready(tracker, camera, tracker.outputs.mask)
     _, on_time = rehearse(rig, camera, masks, 0, image=True)
     assert on_time > 0.7, "the scene is too hard for this test"
-    for late in (0, 6, 18):
+    for late in (0, 18):
         answer, iou = rehearse(rig, camera, masks, late)
         assert (answer.frames_run, answer.frames_skipped) == (late, 0)
         assert iou == pytest.approx(on_time, abs=0.02)
