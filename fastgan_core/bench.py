@@ -13,7 +13,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from fastgan_core.backends import TorchNetwork, open_network
-from fastgan_core.device import DTYPES, choose_device, price
+from fastgan_core.device import DTYPES, choose_device, computes_bf16, price
 from fastgan_core.errors import FastganError
 from fastgan_core.export import export_onnx
 from fastgan_core.model import VARIANTS, FaSTGAN
@@ -90,8 +90,10 @@ def conditions(device: torch.device) -> dict[str, str]:
     gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else "none used"
     names = [line.split(":")[1].strip() for line in _cpuinfo() if line.startswith("model name")]
     name = names[0] if names else platform.machine()
+    kind = torch.backends.cpu.get_cpu_capability()
+    kind += ", with" if computes_bf16(torch.device("cpu")) else ", without"
     return {
-        "cpu": f"{name}, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}",
+        "cpu": f"{name}, {torch.get_num_threads()} threads, {kind} bf16 instructions",
         "gpu": gpu,
         "versions": f"torch {torch.__version__}, Python {platform.python_version()}, {platform.system()}",
     }

@@ -165,9 +165,14 @@ class OpenVinoNetwork(_OnnxNetwork):
         if device not in ("auto", "cpu"):
             raise FastganError(f"device: the backend openvino runs on the CPU, not on {device}; use onnxruntime there")
         chosen = torch.device("cpu")
+        self._core = openvino.Core()
+        # It would take fp32 without a word.
+        if "BF16" not in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            if precision == "bf16":
+                raise FastganError("precision: OpenVINO does not compute bf16 on this CPU; use fp32 or auto")
+            precision = "fp32" if precision == "auto" else precision
         precision = choose_precision(precision, chosen)
         info = read_info(path)
-        self._core = openvino.Core()
         self._path = str(path)
         # Tensors stay float32; the precision is that of the arithmetic inside.
         self._hints = {

@@ -7,10 +7,12 @@ drawn frame over and over, so that drawing costs nothing.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import signal
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -54,7 +56,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         cameras = [(size, rate) for size in map(camera_size, options.camera) for rate in options.rate]
         for size, rate in cameras:
-            rows.append(measure(size, rate, options))
+            with busy(options.load):
+                rows.append(measure(size, rate, options))
             if len(rows) == 1:
                 print(rows[0]["conditions"])
                 print("milliseconds, medians; p99 beside the first; CPU: of the tracker's process per mask\n")
@@ -70,6 +73,19 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+@contextlib.contextmanager
+def busy(count: int):
+    """So many programs that keep a core busy each, as a planner or a compiler would."""
+    command = [sys.executable, "-c", "while True: sum(range(100000))"]
+    others = [subprocess.Popen(command) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+
 def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(prog="bench", description=__doc__.splitlines()[0])
     result.add_argument("--camera", nargs="+", default=["640x480", "1280x720", "1920x1080"], metavar="WxH")
@@ -78,6 +94,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--weights", default="", help="checkpoint or ONNX file; default: the one that ships")
     result.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     result.add_argument("--size", type=int, default=0, help="side of the network's square; 0: the weights' own")
+    result.add_argument("--load", type=int, default=0, metavar="N", help="programs that compute beside it; 0: none")
     result.add_argument("--default-transport", action="store_true", help="without the Fast DDS profile that ships")
     result.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file")
     return result
@@ -122,9 +139,10 @@ def measure(size: tuple[int, int], rate: float, options) -> dict:
     stages = {name: float(client.diagnostic(f"{name} time p50 (ms)") or "nan") for name in STAGES}
     p50 = statistics.median(ages)
     where = ", ".join(client.diagnostic(name) for name in ("device", "precision", "network size"))
+    load = f"; {options.load} programs beside it" if options.load else ""
     transport = "Fast DDS's default transport" if options.default_transport else "Fast DDS profile on"
     return {
-        "conditions": f"{where}; {os.cpu_count()} cores; {transport}; {options.seconds:g} s each",
+        "conditions": f"{where}; {os.cpu_count()} cores; {transport}; {options.seconds:g} s each{load}",
         "camera": f"{width}x{height}",
         "rate": rate,
         "sent": sum(start <= stamp < stop for stamp in sent),

@@ -16,7 +16,7 @@ from fastgan_core.errors import FastganError
 from fastgan_core.masks import write_mask
 from fastgan_core.scene import Scene
 from fastgan_core.video import open_source
-from fastgan_ros import demo
+from fastgan_ros import bench, demo
 from fastgan_ros.demo_report import Footage, Outcome, render
 
 ROOT = Path(__file__).parent.parent
@@ -140,6 +140,19 @@ def test_a_process_that_dies_is_reported_with_its_last_words(tmp_path):
     with pytest.raises(FastganError, match=r"(?s)camera ended with code 2; .*'rate' is -1.0"):
         child.ended()
     child.stop()
+
+
+def test_programs_beside_the_bench_compute_and_end_with_it():
+    def children() -> set[int]:
+        return {int(pid) for pid in Path("/proc/self/task", str(os.getpid()), "children").read_text().split()}
+
+    before = children()
+    with bench.busy(2):
+        (one, other) = children() - before
+        code = f"import time; time.sleep(1); print(*open('/proc/{one}/stat').read().rpartition(')')[2].split()[11:12])"
+        used = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        assert int(used) > 0
+    assert not {one, other} & children()
 
 
 def test_a_run_from_end_to_end_with_a_model_that_knows_nothing(tmp_path):

@@ -49,6 +49,16 @@ def test_masks_are_those_of_pytorch(shipped, scene, backend):
     assert min(scores) >= 0.99
 
 
+def test_openvino_says_what_it_computes(shipped):
+    openvino = pytest.importorskip("openvino", reason="openvino is optional")
+    if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        assert open_network(shipped, "openvino", "cpu", "bf16")[0].precision == "bf16"
+    else:
+        with pytest.raises(FastganError, match="does not compute bf16 on this CPU"):
+            open_network(shipped, "openvino", "cpu", "bf16")
+        assert open_network(shipped, "openvino", "cpu", "auto")[0].precision == "fp32"
+
+
 def test_the_file_says_what_it_is(shipped):
     pytest.importorskip("onnxruntime", reason="onnxruntime is optional")
     network, info = open_network(shipped)
