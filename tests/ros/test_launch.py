@@ -86,3 +86,9 @@ def test_the_parameter_file_is_there(described):
     _, description = described("track.launch.py")
     default = arguments(description)["params_file"].default_value
     assert Path("".join(s.text for s in default)).is_file()
+
+
+def test_threads_that_are_no_number_are_refused(described):
+    assert nodes(described, threads="2")
+    with pytest.raises(RuntimeError, match="threads:=many is no number"):
+        nodes(described, threads="many")
