@@ -72,7 +72,9 @@ def price(precision: str, device: torch.device) -> str:
     if not emulated and not (precision == "fp16" and device.type == "cpu"):
         return ""
     kind = "GPU" if device.type == "cuda" else "CPU"
+    # On a CPU fp16 is that of an ONNX file, which "auto" follows.
+    advice = "export the file in fp32" if precision == "fp16" else "'auto' takes what is fastest here"
     return (
-        f"precision: this {kind} has no instructions for {precision} and emulates it, which takes several times as "
-        "long as fp32; 'auto' takes what is fastest here"
+        f"precision: this {kind} has no instructions for {precision} and emulates it, which takes longer than fp32, "
+        f"up to several times as long; {advice}"
     )

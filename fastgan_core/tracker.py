@@ -12,15 +12,13 @@ import torch.nn.functional as F
 from fastgan_core.backends import TorchNetwork, open_network
 from fastgan_core.device import price
 from fastgan_core.errors import FastganError
-from fastgan_core.graphs import Graphs
+from fastgan_core.graphs import LARGEST, Graphs
 from fastgan_core.inputs import check_frame, check_labels, network_size
 from fastgan_core.model import STRIDE, FaSTGAN
 from fastgan_core.objects import Objects
 from fastgan_core.step import advance, device_labels, host_labels, to_image
 from fastgan_core.tracked import Tracked, describe
 from fastgan_core.transfer import Transfer
-
-MOST_PREPARED = 64  # a camera that changes its size again and again must not fill the memory
 
 
 @dataclass(frozen=True)
@@ -285,7 +283,7 @@ class Tracker:
         if wanted in self._prepared:
             return
         self._run(frame, self._objects or self._stand_in(frame.pixels))
-        if len(self._prepared) >= MOST_PREPARED:
+        if len(self._prepared) >= LARGEST:  # as many as there are graphs
             self._prepared.clear()
         self._prepared.add(wanted)
 
