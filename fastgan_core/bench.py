@@ -50,17 +50,18 @@ def run(args) -> None:
                 peaks[network.precision] = peak(device, DTYPES[network.precision])
                 if sentence := price(network.precision, device):
                     print(sentence)
-            too_slow = ""
-            for size, count in itertools.product(sorted(args.size), sorted(args.objects)):
-                tracker = Tracker(network, size=size or VARIANTS[variant].input_size, max_objects=max(32, count))
+            sizes = [size or VARIANTS[variant].input_size for size in args.size]
+            # The least work first: what is too slow for one is so for all after it.
+            todo = sorted(itertools.product(sizes, args.objects), key=lambda pair: pair[0] ** 2 * pair[1])
+            for number, (size, count) in enumerate(todo):
+                tracker = Tracker(network, size=size, max_objects=max(32, count))
                 try:
-                    if too_slow:  # with more to do it can only take longer
-                        raise FastganError(too_slow)
                     row = {"variant": variant, **measure(tracker, network, count, camera, args.steps)}
                 except FastganError as error:
-                    too_slow = str(error)
-                    print(f"left out: {variant}, {backend}, {network.precision}, objects: {count}: {error}", flush=True)
-                    continue
+                    for side, objects in todo[number:]:
+                        what = f"{variant}, {backend}, {network.precision}, size: {side}, objects: {objects}"
+                        print(f"left out: {what}: {error}", flush=True)
+                    break
                 row["gflop"] = gflop(variant, count, tracker.size)
                 row["peak_share"] = row["gflop"] / row["network_ms"] / peaks[network.precision]
                 rows.append(row)

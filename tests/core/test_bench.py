@@ -39,9 +39,25 @@ def test_what_takes_too_long_is_left_out_in_words(monkeypatch, capsys):
     arguments = ("--objects", 4, 1, "--size", 64, "--precision", "fp32", "--device", "cpu")
     assert fastgan(monkeypatch, "bench", *arguments) == 2
     said = capsys.readouterr().out
-    assert "left out: resnet18, torch, fp32, objects: 1: it is too slow here, a step takes 11 s" in said
+    assert "left out: resnet18, torch, fp32, size: 64, objects: 1: it is too slow here, a step takes 11 s" in said
     assert said.count("left out") == 2  # four objects are not even tried
     assert len(steps) < 20
+
+
+def test_a_larger_size_is_measured_where_more_objects_were_too_slow(monkeypatch, capsys, tmp_path):
+    def measure(_, network, count, *rest):
+        if count == 8:
+            raise FastganError("it is too slow here")
+        return real(_, network, count, *rest)
+
+    real = bench.measure
+    monkeypatch.setattr(bench, "measure", measure)
+    monkeypatch.setattr(bench, "peak", lambda *_: 1.0)
+    arguments = ("--size", 32, 64, "--objects", 8, 1, "--precision", "fp32", "--device", "cpu", "--steps", 1)
+    assert fastgan(monkeypatch, "bench", *arguments, "--json", tmp_path / "b.json") == 0
+    rows = json.loads((tmp_path / "b.json").read_text())["rows"]
+    assert [(row["network"], row["objects"]) for row in rows] == [("32x32", 1), ("64x64", 1)]
+    assert capsys.readouterr().out.count("left out") == 2
 
 
 def test_fewer_steps_are_measured_where_they_take_long(monkeypatch, tmp_path):
