@@ -131,8 +131,8 @@ class Tracker:
         """Do now what would make the first frame slow: kernels are chosen, a runtime compiles.
 
         Args:
-            size: ``(H, W)`` of the frames that are expected. The first one of another size, and CUDA graphs, take
-                their time when that frame comes, if there are no objects yet.
+            size: ``(H, W)`` of the frames that are expected. Those of another aspect, and CUDA graphs, take their
+                time with the first such frame, if there are no objects yet.
         """
         small = self.shrink(np.zeros((*size, 3), np.uint8))
         with self._lock:
@@ -279,7 +279,9 @@ class Tracker:
         if self._graphs is None and self._objects is not None:
             return
         ids = self.ids or (1,)  # where there are none yet, as if one were set
-        wanted = (len(ids), max(ids) > 255, tuple(frame.pixels.shape), frame.size)
+        # Only graphs hold the label image, whose size is the camera's.
+        size = frame.size if self._graphs is not None else None
+        wanted = (len(ids), max(ids) > 255, tuple(frame.pixels.shape), size)
         if wanted in self._prepared:
             return
         self._run(frame, self._objects or self._stand_in(frame.pixels))

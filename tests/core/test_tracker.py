@@ -156,9 +156,10 @@ def test_what_is_slow_is_done_before_there_are_objects(tracker, monkeypatch):
     tracker.warm_up((90, 120))
     assert sizes == [(90, 120)]
     tracker.step(frame())  # as expected: nothing more to do
-    tracker.step(frame(120, 90))  # not as expected
-    tracker.step(frame(120, 90))
-    assert sizes == [(90, 120), (120, 90)]
+    tracker.step(frame(180, 240))  # the same to the network
+    tracker.step(frame(60, 240))  # not as expected
+    tracker.step(frame(60, 240))
+    assert sizes == [(90, 120), (60, 240)]
     tracker.set_reference(frame(), labels(1))
     assert len(sizes) == 2, "a reference is answered at once"
     tracker.step(frame())
