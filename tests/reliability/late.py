@@ -33,7 +33,7 @@ from fastgan_ros.dds import use_profile
 from fastgan_ros.images import to_labels, to_msg
 
 WAYS = ("stamp", "image", "newest")
-STARTS = (0, 40, 170, 215)  # frames of the scene in which the object is in full view, and three seconds later too
+STARTS = (0, 40, 170, 215)  # frames of the scene, at 15 Hz, with the object in full view, and three seconds later too
 AFTER = 2.0  # seconds of masks that are judged
 
 
@@ -148,23 +148,20 @@ def _nanoseconds(msg: Image) -> int:
     return msg.header.stamp.sec * 10**9 + msg.header.stamp.nanosec
 
 
-def measure(ways, delays, starts, rate: float, size: tuple[int, int], **parameters) -> list[tuple[Result, float]]:
-    """For each delay in seconds, way and frame of the scene a result, and the IoU that was to be had on time.
-
-    `starts` are frames at 15 Hz; `parameters` are the node's.
-    """
+def measure(delays, rate: float, size: tuple[int, int]) -> list[tuple[Result, float]]:
+    """For each delay in seconds, way and start a result, and the IoU that was to be had on time."""
     use_profile()
     scene = Scene(*size, length=round(20 * rate))  # a round takes 20 s at any rate
     length = max(delays) + 3.0 + AFTER
     results = []
-    with node(**parameters):
+    with node():
         rclpy.init()
         try:
             stage = Stage(scene, rate)
             stage.ready()
-            for start in (round(start * rate / 15) for start in starts):
+            for start in (round(start * rate / 15) for start in STARTS):
                 on_time = stage.rehearse("image", 0.0, start, length)
-                for delay, way in itertools.product(delays, ways):
+                for delay, way in itertools.product(delays, WAYS):
                     late = stage.rehearse(way, delay, start, length)
                     results.append((late, late.iou(on_time.ious)))
         finally:
@@ -179,7 +176,7 @@ def main() -> int:
     parser.add_argument("--size", default="640x480", help="of the camera (%(default)s)")
     options = parser.parse_args()
     width, height = map(int, options.size.split("x"))
-    results = measure(WAYS, options.delays, STARTS, options.rate, (width, height))
+    results = measure(options.delays, options.rate, (width, height))
     print(f"{width} x {height} at {options.rate:g} Hz, {len(STARTS)} starts")
     print(f"{'late by':>8} {'sent with':>10} {'IoU':>6} {'on time':>8} {'worst difference':>17}", end="")
     print(f" {'run':>5} {'left out':>9} {'answer after':>13}")
