@@ -132,7 +132,7 @@ class Camera(Node):
         size = (given["width"], given["height"])
         if not given["source"]:
             scene = Scene(*(size if all(size) else (640, 480)), given["length"], given["seed"])
-            drawn = {index: scene[index][0] for index in range(len(scene))} if given["drawn"] else {}
+            drawn = [scene[index][0] for index in range(len(scene))] if given["drawn"] else []
             stop = None if given["loop"] else len(scene)
             for index in itertools.islice(itertools.count(), given["start"], stop):
                 yield index, drawn[index % len(scene)] if drawn else scene[index][0]

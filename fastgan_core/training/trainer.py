@@ -57,9 +57,8 @@ class Trainer:
 
     def _precision(self, asked: str) -> str:
         """The precision of the run; ``auto`` is decided once, where the run begins, for it is part of the recipe."""
-        file = self.output / "recipe.yaml"
         if asked == "auto" and (self.output / STATE).exists():
-            asked = read_recipe(file).get("precision", asked)
+            asked = read_recipe(self.output / "recipe.yaml").get("precision", asked)
         chosen = choose_training_precision(asked, self.device)
         if rank() == 0 and (sentence := price(chosen, self.device)):
             print(sentence, flush=True)

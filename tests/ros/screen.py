@@ -1,5 +1,6 @@
 """A virtual display with a window manager, and a person at it: real mouse and keys, by xdotool."""
 
+import functools
 import os
 import shutil
 import subprocess
@@ -28,6 +29,7 @@ def why_not() -> str:
     return ""
 
 
+@functools.cache
 def has_windows() -> bool:
     """Whether the OpenCV of processes with :func:`environment` can open a window at all."""
     code = "import cv2, sys; sys.exit('GUI:                           NONE' in cv2.getBuildInformation())"

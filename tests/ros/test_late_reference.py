@@ -196,8 +196,8 @@ def rehearse(rig, camera, masks, late: int, image: bool = False):
         camera.send(to_msg(frame, "rgb8", Header(stamp=to_time(stamps[index]), frame_id="camera")))
         mask = wait_for(lambda stamp=stamps[index]: masks.pop(stamp, None), "the mask of the frame")
         if index == START + late:
-            marked, labels = SCENE[START]
-            answer = rig.set_reference(mask_msg(labels, to_time(stamps[START])), marked if image else None)
+            marked, mask_of_it = SCENE[START]
+            answer = rig.set_reference(mask_msg(mask_of_it, to_time(stamps[START])), marked if image else None)
             assert answer.success, answer.message
         if index in JUDGED:
             ious.append(region_similarity(truth > 0, to_labels(mask) > 0))
