@@ -1,0 +1,143 @@
+"""The default network: one pass over the image for all objects, attention over a finite memory of each.
+
+From the paper (section 4.1) it has the previous mask as an input, the temporal skip and the refinement with the
+encoder's skips; in place of the siamese streams it has what came after: an encoder of the image alone, and values
+that are read by the likeness of their keys (Oh et al. 2019; squared distance as in Cheng et al. 2021).
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from fastgan_core.model.decoder import Residual, conv3x3
+from fastgan_core.model.lite_encoder import LiteEncoder
+
+KEY, VALUE = 64, 128  # channels of a memory's cells
+WIDTHS = (32, 64, 128)  # of the decoder at 1/4, 1/8, 1/16
+PATCH = 8  # a mask enters as patches of this side
+
+
+class Features(NamedTuple):
+    """What is known of a frame before any object; the first axis of all is the frame's."""
+
+    key: torch.Tensor  # (B, KEY, H/16, W/16), what memories are asked with and kept under
+    coarse: torch.Tensor  # (B, 128, H/16, W/16), for the decoder
+    value: torch.Tensor  # (B, VALUE, H/16, W/16), the frame's part of a value
+    value_fine: torch.Tensor  # (B, 64, H/8, W/8), the same, finer
+    skip8: torch.Tensor  # (B, 64, H/8, W/8)
+    skip4: torch.Tensor  # (B, 32, H/4, W/4)
+
+
+class Lite(nn.Module):
+    """``Y_t = phi(X_t, memory, Y_{t-1})`` for N objects of one frame, or of each frame of a batch.
+
+    Rows of objects are ordered by frame: with B frames and N rows each frame has N / B objects. Stateless.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = LiteEncoder()
+        c4, c8, c16, c32 = self.encoder.channels
+        w4, w8, w16 = WIDTHS
+        self.lateral16, self.lateral32 = nn.Conv2d(c16, w16, 1), nn.Conv2d(c32, w16, 1)
+        self.context = Residual(w16)
+        self.key = conv3x3(w16, KEY)
+        # A convolution over a frame's and an object's features is the sum of two, and the frame's is done once.
+        self.frame_coarse, self.object_coarse = conv3x3(w16, w16), conv3x3(VALUE + 2, w16)
+        self.frame_value, self.frame_value_fine = conv3x3(w16, VALUE), nn.Conv2d(c8, w8, 1)
+        self.patches = nn.Conv2d(2, w8, PATCH, stride=PATCH)
+        self.object_value = nn.Conv2d(w8, VALUE, 3, stride=2, padding=1)
+        self.value = Residual(VALUE)
+        self.refine16 = Residual(w16)
+        self.skip8, self.up8, self.refine8 = nn.Conv2d(c8, w8, 1), nn.Conv2d(w16, w8, 1), Residual(w8)
+        self.skip4, self.up4, self.refine4 = nn.Conv2d(c4, w4, 1), nn.Conv2d(w8, w4, 1), Residual(w4)
+        self.previous = conv3x3(1, w4 // 4)
+        self.temporal_skip = conv3x3(w4, w4 // 4)  # section 4.1, where it is an eighth of 256
+        self.predict = conv3x3(w4 + w4 // 2, 1)
+
+    def encode(self, image: torch.Tensor) -> Features:
+        """Features of frames ``(B, 3, H, W) float in [0, 1]``, H and W multiples of 32."""
+        f4, f8, f16, f32 = self.encoder(image)
+        x = self.context(self.lateral16(f16) + enlarged(self.lateral32(f32), f16))
+        return Features(
+            self.key(x),
+            self.frame_coarse(x),
+            self.frame_value(x),
+            self.frame_value_fine(f8),
+            self.skip8(f8),
+            self.skip4(f4),
+        )
+
+    def remember(self, frame: Features, masks: torch.Tensor) -> torch.Tensor:
+        """Values of objects in a frame, to be kept with the frame's key.
+
+        Args:
+            masks: ``(N, 2, H, W) float in [0, 1]``: each object's mask, and that of all the others.
+
+        Returns:
+            ``(N, VALUE, H/16, W/16)``
+        """
+        count = len(masks)
+        x = F.relu(self.patches(masks) + each(frame.value_fine, count))
+        return self.value(self.object_value(x) + each(frame.value, count))
+
+    def read(self, frame: Features, keys: torch.Tensor, values: torch.Tensor, absent: torch.Tensor) -> torch.Tensor:
+        """Values of the memory, weighted by how alike their keys are to each cell of the frame.
+
+        Args:
+            keys: ``(N, T * cells, KEY)``, cells = H/16 * W/16, as :func:`cells` gives them.
+            values: ``(N, T * cells, VALUE)``. absent: ``(N, T * cells)``, 0, or -inf where there is no memory.
+
+        Returns:
+            ``(N, VALUE, H/16, W/16)``
+        """
+        query = cells(each(frame.key, len(keys))).expand(len(keys), -1, -1)
+        # -|k - q|^2 without the part that a softmax over the memory cancels.
+        bias = (absent - keys.square().sum(dim=2) / math.sqrt(KEY))[:, None].expand(-1, query.shape[1], -1)
+        found = F.scaled_dot_product_attention(2 * query, keys, values, attn_mask=bias)
+        return found.transpose(1, 2).unflatten(2, frame.key.shape[-2:])
+
+    def decode(
+        self, frame: Features, found: torch.Tensor, previous: torch.Tensor, memory: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """From what was read to the masks.
+
+        Args:
+            found: result of :meth:`read`.
+            previous: ``(N, 2, H, W) float in [0, 1]``, each object's soft mask in the frame before, and the others'.
+            memory: second result for the frame before, or :meth:`initial_memory`.
+
+        Returns:
+            logits ``(N, 1, H, W)``, and the last decoder feature ``(N, 32, H/4, W/4)``.
+        """
+        count = len(found)
+        small = F.avg_pool2d(previous, 16)
+        x = self.object_coarse(torch.cat([found, small], dim=1)) + each(frame.coarse, count)
+        x = self.refine16(x)
+        x = self.refine8(enlarged(self.up8(x), frame.skip8) + each(frame.skip8, count))
+        x = self.refine4(enlarged(self.up4(x), frame.skip4) + each(frame.skip4, count))
+        past = self.temporal_skip(memory), self.previous(F.avg_pool2d(previous[:, :1], 4))
+        logits = self.predict(F.relu(torch.cat([x, *past], dim=1)))
+        return enlarged(logits, previous), x
+
+    def initial_memory(self, batch: int, size: tuple[int, int], like: torch.Tensor) -> torch.Tensor:
+        """The temporal skip before the first frame: zeros ``(batch, 32, H/4, W/4)``."""
+        return like.new_zeros(batch, WIDTHS[0], size[0] // 4, size[1] // 4)
+
+
+def cells(x: torch.Tensor) -> torch.Tensor:
+    """``(N, C, h, w)`` as ``(N, h * w, C)``, the form in which keys and values are kept."""
+    return x.flatten(2).transpose(1, 2)
+
+
+def each(frames: torch.Tensor, count: int) -> torch.Tensor:
+    """``(B, ...)`` of frames for ``count`` rows of objects; a single frame is left to broadcasting."""
+    return frames if len(frames) in (1, count) else frames.repeat_interleave(count // len(frames), dim=0)
+
+
+def enlarged(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """``x`` at the height and width of ``like``."""
+    return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)

