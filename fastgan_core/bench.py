@@ -128,6 +128,7 @@ def measure(tracker: Tracker, network, count: int, camera: tuple[int, int] | Non
     side = tracker.size
     frames = np.random.default_rng(0).integers(0, 256, (4, *(camera or side), 3), dtype=np.uint8)
     if tracker.device.type == "cuda":
+        torch.cuda.empty_cache()  # what the row before left behind is not this one's
         torch.cuda.reset_peak_memory_stats(tracker.device)
     tracker.set_reference(frames[0], stripes(count, frames.shape[1:3]))
     height, width = tracker.size

@@ -22,10 +22,10 @@ class Captured:
     Args:
         network: as in :mod:`fastgan_core.backends`. small: a frame, ``(h, w, 3) uint8``. objects: any state of
             the number and size wanted. threshold: tensor of one. size: ``(H, W)`` of the label image.
-        ids: dtype of the label image.
+        ids: dtype of the label image. pool: of memory, shared with graphs that were captured on the same ``stream``.
     """
 
-    def __init__(self, network, small, objects: Objects, threshold, size, ids: torch.dtype, pool):
+    def __init__(self, network, small, objects: Objects, threshold, size, ids: torch.dtype, pool, stream):
         self._small = small.clone()
         self._state = Objects(objects.ids, *(tensor.clone() for tensor in objects.tensors()))
         self._ids = torch.zeros(len(objects.ids), dtype=ids, device=small.device)
@@ -38,17 +38,17 @@ class Captured:
                 target.copy_(tensor)
             return labels, torch.stack([scores, state.lost.to(scores.dtype)])
 
-        # Libraries choose their kernels in the first runs, which must not be part of the graph.
-        stream = torch.cuda.Stream(small.device)
+        self._graph = torch.cuda.CUDAGraph()
         stream.wait_stream(torch.cuda.current_stream(small.device))
+        # The outer stream also brings the thread back to its own one when a capture fails, which torch does not.
         with torch.cuda.stream(stream):
+            # Libraries choose their kernels in the first runs, which must not be part of the graph.
             for _ in range(3):
                 run()
+            # thread_local: another thread goes on uploading frames meanwhile, which is no part of the graph.
+            with torch.cuda.graph(self._graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
+                self._results = run()
         torch.cuda.current_stream(small.device).wait_stream(stream)
-        self._graph = torch.cuda.CUDAGraph()
-        # thread_local: another thread goes on uploading frames meanwhile, which is no part of the graph.
-        with torch.cuda.graph(self._graph, pool=pool, capture_error_mode="thread_local"):
-            self._results = run()
         for target, tensor in zip(self._state.tensors(), start, strict=True):
             target.copy_(tensor)
         self._current: Objects | None = None
@@ -74,7 +74,7 @@ class Graphs:
     def __init__(self, network):
         self._network = network
         self._captured: dict[tuple, Captured] = {}
-        self._pool = None
+        self._pool = self._stream = None
         self._threshold: torch.Tensor | None = None
         self._value: float | None = None
         self.usable = True
@@ -87,6 +87,8 @@ class Graphs:
         if self._threshold is None:
             self._threshold = torch.empty((), device=small.device)
             self._pool = torch.cuda.graph_pool_handle()
+            # Of this device: torch's own stream for captures is of the device that the first capture was on.
+            self._stream = torch.cuda.Stream(small.device)
         if threshold != self._value:
             self._threshold.fill_(threshold)
             self._value = threshold
@@ -94,9 +96,12 @@ class Graphs:
         if key not in self._captured:
             if len(self._captured) >= LARGEST:
                 self._captured.clear()
+                self._pool = torch.cuda.graph_pool_handle()  # the former one ended with its last graph
             try:
                 filled = filled_up(objects, key[0])
-                self._captured[key] = Captured(self._network, small, filled, self._threshold, size, ids, self._pool)
+                self._captured[key] = Captured(
+                    self._network, small, filled, self._threshold, size, ids, self._pool, self._stream
+                )
             except RuntimeError as error:
                 if isinstance(error, torch.OutOfMemoryError):
                     raise

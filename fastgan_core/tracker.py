@@ -106,8 +106,8 @@ class Tracker:
         return price(self.precision, self.device)
 
     def device_memory(self) -> int:
-        """Bytes that torch holds on the device; 0 on a CPU."""
-        return torch.cuda.memory_allocated(self.device) if self.device.type == "cuda" else 0
+        """Bytes that torch holds on the device, those that graphs work in included; 0 on a CPU."""
+        return torch.cuda.memory_reserved(self.device) if self.device.type == "cuda" else 0
 
     @torch.inference_mode()
     def shrink(self, frame: "np.ndarray | Small") -> Small:
@@ -137,7 +137,7 @@ class Tracker:
         small = self.shrink(np.zeros((*size, 3), np.uint8))
         with self._lock:
             if self._graphs is None:
-                self._prepare(small)
+                self._prepare(small, None)
             else:  # a graph of a size that may never come would keep its memory
                 advance(self._network, small.pixels, self._stand_in(small.pixels), self.lost_threshold)
 
@@ -170,8 +170,9 @@ class Tracker:
             masks = masks.to(self._network.dtype)
             reference = self._network.encode_reference(to_image(small.pixels, masks.dtype), masks)
             new = Objects.new(ids, small.pixels, reference, masks, self._network.initial_memory(len(ids), size))
-            self._objects = kept.resized(size).joined(new) if kept else new
-            self._prepare(small)
+            objects = kept.resized(size).joined(new) if kept else new
+            self._prepare(small, objects)  # before they are taken over: the memory may not suffice
+            self._objects = objects
             self._epoch += 1
         return ids
 
@@ -182,7 +183,7 @@ class Tracker:
         with self._lock:
             epoch = self._epoch
             if self._objects is None:
-                self._prepare(small)
+                self._prepare(small, None)
                 return Tracked(np.zeros(small.size, np.uint8), (), epoch)
             self._objects, labels, scores, found = self._run(small, self._objects)
             ids = self._objects.ids
@@ -216,8 +217,9 @@ class Tracker:
             new = branch._objects
             self.check_room(new.ids, mode)
             kept = self._objects.without(new.ids) if mode == "add" and self._objects else None
-            self._objects = kept.resized(tuple(new.previous.shape[-2:])).joined(new) if kept else new
-            self._prepare(small)
+            objects = kept.resized(tuple(new.previous.shape[-2:])).joined(new) if kept else new
+            self._prepare(small, objects)
+            self._objects = objects
             self._epoch += 1
         return list(new.ids)
 
@@ -271,20 +273,20 @@ class Tracker:
         labels = labels.astype(np.uint16) if wide else labels
         return objects, labels, scores.tolist(), np.flatnonzero(lost == 0).tolist()
 
-    def _prepare(self, frame: Small) -> None:
-        """Run what the next frame needs, so that that one is not slow; the state stays as it is.
+    def _prepare(self, frame: Small, objects: Objects | None) -> None:
+        """Run what the next frame needs, so that that one is not slow; no state changes.
 
         Once there are objects only graphs are worth it: their reference has chosen and compiled the rest.
         """
-        if self._graphs is None and self._objects is not None:
+        if self._graphs is None and objects is not None:
             return
-        ids = self.ids or (1,)  # where there are none yet, as if one were set
+        ids = objects.ids if objects else (1,)  # where there are none yet, as if one were set
         # Only graphs hold the label image, whose size is the camera's.
         size = frame.size if self._graphs is not None else None
         wanted = (len(ids), max(ids) > 255, tuple(frame.pixels.shape), size)
         if wanted in self._prepared:
             return
-        self._run(frame, self._objects or self._stand_in(frame.pixels))
+        self._run(frame, objects or self._stand_in(frame.pixels))
         if len(self._prepared) >= LARGEST:  # as many as there are graphs
             self._prepared.clear()
         self._prepared.add(wanted)

@@ -12,13 +12,14 @@ class Transfer:
 
     def __init__(self, device: torch.device):
         self.device = device
-        self._pinned: dict[tuple, torch.Tensor] = {}
+        self._pinned: dict[object, torch.Tensor] = {}  # the newest of each use
 
     def up(self, array: np.ndarray) -> torch.Tensor:
         """The array on the device. It must not be changed while the result is in use."""
         if self.device.type != "cuda":
             return torch.from_numpy(np.ascontiguousarray(array))
-        pinned = self._buffer("up", array.shape, torch.from_numpy(array[:0]).dtype)
+        # Not of the array itself: torch takes neither mirrored nor read-only ones as they are.
+        pinned = self._buffer("up", array.shape, torch.from_numpy(np.empty(0, array.dtype)).dtype)
         np.copyto(pinned.numpy(), array)
         return pinned.to(self.device, non_blocking=True)
 
@@ -33,9 +34,8 @@ class Transfer:
         return [target.numpy().copy() for target in pinned]
 
     def _buffer(self, use, shape, dtype: torch.dtype) -> torch.Tensor:
-        key = (use, tuple(shape), dtype)
-        if key not in self._pinned:
-            # A camera that changed its size leaves its old buffers behind.
-            self._pinned = {k: v for k, v in self._pinned.items() if k[0] != use}
-            self._pinned[key] = torch.empty(shape, dtype=dtype, pin_memory=True)
-        return self._pinned[key]
+        # One thread uploads while another downloads: each touches the entries of its own use alone.
+        buffer = self._pinned.get(use)
+        if buffer is None or buffer.shape != tuple(shape) or buffer.dtype != dtype:
+            buffer = self._pinned[use] = torch.empty(shape, dtype=dtype, pin_memory=True)
+        return buffer

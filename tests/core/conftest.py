@@ -17,6 +17,14 @@ from fastgan_core.scene import Scene
 torch.set_num_threads(2)
 
 
+def pytest_collection_modifyitems(items):
+    """What needs a GPU is skipped where torch finds none."""
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+
+
 @pytest.fixture(scope="session")
 def model() -> FaSTGAN:
     torch.manual_seed(0)

@@ -136,10 +136,7 @@ def test_transfer_on_a_cpu_copies_nothing():
     assert transfer.down(tensor)[0].ctypes.data == array.ctypes.data
 
 
-cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-
-
-@cuda
+@pytest.mark.gpu
 @pytest.mark.parametrize("ids", [(1,), (1, 2, 3), (300,)])
 def test_graphs_give_the_masks_of_plain_cuda(model, ids):
     results = []
@@ -162,7 +159,7 @@ def test_graphs_give_the_masks_of_plain_cuda(model, ids):
         assert [o.state for o in ours.objects] == [o.state for o in plain.objects]
 
 
-@cuda
+@pytest.mark.gpu
 def test_a_branch_and_its_tracker_take_turns_on_cuda(model):
     """Objects that catch up leave those that are followed on alone, and the other way round."""
     results = []

@@ -264,6 +264,23 @@ def test_auto_falls_back_to_the_cpu(model):
     assert Tracker(model, device="auto").device.type == expected
 
 
+def test_a_reference_that_cannot_be_prepared_for_leaves_the_tracks_as_they_are(tracker, monkeypatch):
+    tracker.set_reference(frame(), labels(1, 2))
+    before, epoch = tracker._objects, tracker.epoch
+
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(tracker, "_prepare", full)
+    branch = tracker.branch()
+    branch._objects = before.without([1])
+    with pytest.raises(torch.OutOfMemoryError):
+        tracker.set_reference(frame(), labels(3))
+    with pytest.raises(torch.OutOfMemoryError):
+        tracker.adopt(branch, frame(), "replace", epoch)
+    assert tracker._objects is before and tracker.epoch == epoch
+
+
 def test_threads_may_edit_while_frames_run(tracker):
     errors = []
 
@@ -287,7 +304,7 @@ def test_threads_may_edit_while_frames_run(tracker):
     assert errors == []
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.gpu
 def test_cuda_gives_the_cpus_masks(model):
     results = {}
     for device in ("cpu", "cuda"):
