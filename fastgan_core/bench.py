@@ -223,7 +223,7 @@ def timed(action) -> float:
     return time.perf_counter() - begin
 
 
-def profile(tracker: Tracker, size: tuple[int, int]) -> str:
+def profile(tracker: Tracker, size: tuple[int, int], rows: int = 12) -> str:
     """A table of the operations that a step's time goes to."""
     frame = np.zeros((*size, 3), np.uint8)
     activities = [torch.profiler.ProfilerActivity.CPU]
@@ -233,4 +233,4 @@ def profile(tracker: Tracker, size: tuple[int, int]) -> str:
         for _ in range(10):
             tracker.step(frame)
     order = "self_cuda_time_total" if tracker.device.type == "cuda" else "self_cpu_time_total"
-    return profiler.key_averages().table(sort_by=order, row_limit=12, max_name_column_width=40)
+    return profiler.key_averages().table(sort_by=order, row_limit=rows, max_name_column_width=40)

@@ -6,9 +6,9 @@ import threading
 import numpy as np
 import pytest
 import torch
+from test_tracker import frame, labels
 
 from fastgan_core.tracker import Tracker
-from tests.core.test_tracker import frame, labels
 
 pytestmark = pytest.mark.gpu
 

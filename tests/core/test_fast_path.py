@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from test_tracker import frame, labels
 
 from fastgan_core.folding import folded
 from fastgan_core.graphs import BUCKETS, bucket, filled_up
@@ -11,7 +12,6 @@ from fastgan_core.objects import Objects
 from fastgan_core.step import advance, device_labels, host_labels
 from fastgan_core.tracker import Tracker
 from fastgan_core.transfer import Transfer
-from tests.core.test_tracker import frame, labels
 
 
 @pytest.mark.parametrize("variant", ["resnet18", "resnet50"])
