@@ -66,13 +66,16 @@ def track(args: argparse.Namespace) -> None:
 def train(args: argparse.Namespace) -> None:
     """Train the regressor as a recipe says. ``torchrun training/train.py`` does it in several processes."""
     from fastgan_core.training.distributed import processes
+    from fastgan_core.training.lite.recipe import LiteRecipe
+    from fastgan_core.training.lite.trainer import LiteTrainer
     from fastgan_core.training.reading import load_recipe
     from fastgan_core.training.trainer import Trainer
 
     recipe, output = load_recipe(args.recipe, args.set), args.output or Path("runs") / args.recipe.stem
+    trainer = LiteTrainer if isinstance(recipe, LiteRecipe) else Trainer
     try:
         with processes(args.device) as device:
-            Trainer(recipe, output, device).run()
+            trainer(recipe, output, device).run()
     except KeyboardInterrupt:
         print(f"the same command goes on from the last checkpoint in {output}, if there is one yet", file=sys.stderr)
         raise

@@ -24,8 +24,7 @@ BASE_GRID, SPRITE_GRID = 5, 9  # control points of the bending, along each side
 class Mix:
     """What clips are made of, as shares of clips and ranges."""
 
-    video: float = setting(0.4, "share of clips whose base is a video", 0, 1)
-    whole: float = setting(0.4, "share of the others whose base's own object is followed", 0, 1)
+    whole: float = setting(0.4, "share of clips on stills whose base's own object is followed", 0, 1)
     second: float = setting(0.85, "share of clips with a second object to follow", 0, 1)
     alike: float = setting(0.3, "share of sprites that are the same object as another in the clip", 0, 1)
     loose: float = setting(0.5, "share of spare sprites that are drawn, as objects that nobody follows", 0, 1)
@@ -64,11 +63,12 @@ class Synthesis:
 
     Args:
         weights: of the sets of stills; what is not named has 1.
+        video: share of clips whose base is a video.
         seed: two with the same give the same clips on the same device.
     """
 
-    def __init__(self, bank: Bank, mix: Mix, weights: dict[str, float], seed: int):
-        self.bank, self.mix = bank, mix
+    def __init__(self, bank: Bank, mix: Mix, weights: dict[str, float], seed: int, video: float = 0.4):
+        self.bank, self.mix, self.video = bank, mix, video
         self.rng = np.random.default_rng(seed)
         self.device = bank.pixels.device
         self.generator = torch.Generator(self.device).manual_seed(seed)
@@ -123,7 +123,7 @@ class Synthesis:
     def _base(self, frames: int, jump: bool) -> tuple[np.ndarray, tuple[int, int]]:
         """Pictures of each frame, and the rows of the object to follow in the first and the second; -1 = none."""
         rng, bank = self.rng, self.bank
-        if bank.videos and (rng.random() < self.mix.video or not bank.sets):
+        if bank.videos and (rng.random() < self.video or not bank.sets):
             sizes = np.sqrt(
                 [len(video) for video in bank.videos]
             )  # long videos more often, but not by all their length

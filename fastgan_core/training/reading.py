@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from fastgan_core.errors import FastganError
+from fastgan_core.training.lite.recipe import LiteRecipe, Stretch
 from fastgan_core.training.recipe import Phase, Recipe
 
 
@@ -69,14 +70,27 @@ def build(cls: type, values: Any, where: str):
         raise FastganError(f"{where}: {error}".replace("__init__() ", "")) from None
 
 
-def from_dict(values: Any, where: str = "recipe") -> Recipe:
+def from_dict(values: Any, where: str = "recipe") -> Recipe | LiteRecipe:
     """A validated recipe. Raises FastganError naming the key and, for a typo, the nearest known one."""
+    if isinstance(values, dict) and values.get("variant") == "lite":
+        return _lite(dict(values), where)
     if not isinstance(values, dict) or not isinstance(values.get("phases"), list) or not values["phases"]:
         raise FastganError(f"{where}: 'phases' must list at least one phase with size, batch, and steps or epochs")
     values = dict(values)
     phases = [dict(p) if isinstance(p, dict) else p for p in values["phases"]]
     values["phases"] = [build(Phase, p, f"{where}: phases[{i}]") for i, p in enumerate(phases)]
     recipe = build(Recipe, values, where)
+    recipe.check(where)
+    return recipe
+
+
+def _lite(values: dict, where: str) -> LiteRecipe:
+    stretches = values.get("stretches", [])
+    if not isinstance(stretches, list):
+        raise FastganError(f"{where}: 'stretches' must be a list")
+    stretches = [dict(s) if isinstance(s, dict) else s for s in stretches]
+    values["stretches"] = [build(Stretch, s, f"{where}: stretches[{i}]") for i, s in enumerate(stretches)]
+    recipe = build(LiteRecipe, values, where)
     recipe.check(where)
     return recipe
 
@@ -98,7 +112,7 @@ def assign(values: Any, override: str) -> None:
         ) from None
 
 
-def load_recipe(path: str | Path, overrides: list[str] = ()) -> Recipe:
+def load_recipe(path: str | Path, overrides: list[str] = ()) -> Recipe | LiteRecipe:
     """Read a YAML recipe; ``overrides`` are those of :func:`assign`."""
     try:
         values = yaml.safe_load(Path(path).read_text())

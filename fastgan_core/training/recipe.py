@@ -118,10 +118,10 @@ class Recipe(ClipOptions):
             raise FastganError(f"{where}: validate is '{self.validate}', and there is no 'davis' folder to find it in")
 
 
-def table() -> str:
-    """All keys as a Markdown table."""
+def table(*classes: tuple[type, str]) -> str:
+    """All keys of dataclasses as a Markdown table; each class comes with what stands before its keys."""
     rows = ["| key | default | range | |", "|---|---|---|---|"]
-    for cls, prefix in ((Recipe, ""), (Phase, "phases[].")):
+    for cls, prefix in classes:
         for item in dataclasses.fields(cls):
             about = item.metadata
             if not about:
@@ -136,4 +136,4 @@ def table() -> str:
 
 
 if __name__ == "__main__":
-    print(table())
+    print(table((Recipe, ""), (Phase, "phases[].")))

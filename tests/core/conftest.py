@@ -178,3 +178,13 @@ def values(davis, stills) -> dict:
         "distractors": 0.4,
         "occluders": 0.3,
     }
+
+
+@pytest.fixture(autouse=True)
+def exact_products(request):
+    """Tests that need a GPU compare with a CPU, or one path with another: without the coarse products of TF32."""
+    if "gpu" not in request.keywords:
+        yield
+        return
+    with torch.backends.cudnn.flags(allow_tf32=False):
+        yield

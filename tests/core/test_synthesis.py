@@ -98,8 +98,8 @@ def test_clips_depend_on_the_seed_alone(bank):
 
 def test_masks_lie_on_their_objects(bank):
     """Without sprites, bends and colours, what the mask covers has one colour: the box's."""
-    mix = Mix(video=1, second=0, loose=0, bend=0, colour=0, damage=0)
-    clips = Synthesis(bank, mix, {}, 0).draw(4, 3, 1, 64)
+    mix = Mix(second=0, loose=0, bend=0, colour=0, damage=0)
+    clips = Synthesis(bank, mix, {}, 0, video=1).draw(4, 3, 1, 64)
     for clip in range(4):
         inside = clips.frames[clip].permute(0, 2, 3, 1)[clips.masks[clip, :, 0] > 0]
         assert clips.valid[clip].all() and len(inside)
@@ -108,8 +108,8 @@ def test_masks_lie_on_their_objects(bank):
 
 
 def test_without_sprites_nothing_is_pasted(bank):
-    mix = Mix(video=0, whole=1, second=0, loose=0, bend=0, motion=0, colour=0, damage=0, jump=0)
-    clips = Synthesis(bank, mix, {}, 0).draw(3, 4, 2, 64)
+    mix = Mix(whole=1, second=0, loose=0, bend=0, motion=0, colour=0, damage=0, jump=0)
+    clips = Synthesis(bank, mix, {}, 0, video=0).draw(3, 4, 2, 64)
     torch.testing.assert_close(clips.frames, clips.frames[:, :1].expand_as(clips.frames))
     assert not clips.valid[:, 1].any()
 

