@@ -1,11 +1,10 @@
-"""What runs the network: PyTorch, or ONNX Runtime or OpenVINO with a file of ``fastgan export``.
+"""What runs a network: PyTorch, ONNX Runtime with a file of ``fastgan export``, or OpenVINO.
 
-A network, whatever runs it, has
+A runner has
 
-- ``device`` and ``dtype`` of the tensors that it takes and returns, ``precision`` (``fp32 | fp16 | bf16``), ``name``;
-- ``__call__(image, previous, reference, memory) -> (logits, memory)`` and ``encode_reference(image, mask)``,
-  shapes as in :class:`fastgan_core.model.FaSTGAN`;
-- ``initial_memory(batch, (h, w))``.
+- ``variant``, ``device`` and ``dtype`` of the tensors that it takes and returns, ``precision``
+  (``fp32 | fp16 | bf16``), ``name``;
+- ``__call__(*inputs) -> outputs``, the tensors that ``ends`` of the variant's step name, see :func:`kind`.
 """
 
 from pathlib import Path
@@ -15,43 +14,51 @@ import torch
 from fastgan_core.device import DTYPES, choose_device, choose_precision
 from fastgan_core.errors import FastganError
 from fastgan_core.folding import folded
-from fastgan_core.model import FaSTGAN
-from fastgan_core.weights import load_weights
+from fastgan_core.lite_network import LiteNetwork
+from fastgan_core.model import Lite
+from fastgan_core.network import Network
+from fastgan_core.paper_network import PaperNetwork
+from fastgan_core.weights import WeightsInfo, load_weights
 
 BACKENDS = ("auto", "torch", "onnxruntime", "openvino")
 
 
-class TorchNetwork:
+def kind(variant: str) -> type[PaperNetwork] | type[LiteNetwork]:
+    """What the tracker uses a variant through; its ``parts`` is the module that runners run."""
+    return LiteNetwork if variant == Lite.variant else PaperNetwork
+
+
+class TorchRunner:
     """PyTorch: batch norm folded, channels_last."""
 
     name = "torch"
 
-    def __init__(self, model: FaSTGAN, device: str = "auto", precision: str = "auto"):
+    def __init__(self, model: torch.nn.Module, device: str = "auto", precision: str = "auto"):
+        self.variant = model.variant
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device)
         self.dtype = DTYPES[self.precision]
         # A copy: the caller's model keeps its device and precision.
-        self._model = folded(model).to(self.device, self.dtype, memory_format=torch.channels_last)
-        self.encode_reference = self._model.encode_reference
+        self.model = folded(model).to(self.device, self.dtype, memory_format=torch.channels_last)
+        self._step = kind(self.variant).parts(self.model)
 
-    def __call__(self, image, previous, reference, memory):
-        return self._model(image, previous, reference, memory)
-
-    def initial_memory(self, batch: int, size: tuple[int, int]) -> torch.Tensor:
-        like = torch.empty(0, device=self.device, dtype=self.dtype)
-        return self._model.initial_memory(batch, size, like).contiguous(memory_format=torch.channels_last)
+    def __call__(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return self._step(*inputs)
 
 
-def open_network(path: str | Path = "", backend: str = "auto", device: str = "auto", precision: str = "auto"):
+def open_network(
+    path: str | Path = "", backend: str = "auto", device: str = "auto", precision: str = "auto"
+) -> tuple[Network, WeightsInfo]:
     """The network in a checkpoint or an ONNX file, ready to run.
 
     Args:
         path: ``.safetensors`` ("" = the weights that ship), or ``.onnx`` of ``fastgan export``.
         backend: ``auto`` (ONNX Runtime for a file that ends in ``.onnx``, else PyTorch) or one of :data:`BACKENDS`.
+            ONNX Runtime wants an ONNX file, PyTorch a checkpoint, OpenVINO takes either.
         device, precision: see :mod:`fastgan_core.device`; ONNX Runtime has the file's own precision.
 
     Returns:
-        the network and what the file says of itself, :class:`fastgan_core.weights.WeightsInfo`.
+        the network and what the file says of itself.
 
     Raises:
         FastganError: what is missing or does not fit together, and what to do.
@@ -61,18 +68,37 @@ def open_network(path: str | Path = "", backend: str = "auto", device: str = "au
     onnx = str(path).endswith(".onnx")
     if backend == "auto":
         backend = "onnxruntime" if onnx else "torch"
-    if backend == "torch":
-        if onnx:
-            raise FastganError(f"backend: torch cannot run {path}; use onnxruntime or openvino, or a .safetensors file")
-        choose_precision(precision, choose_device(device))  # before seconds are spent on loading
-        model, info = load_weights(path)
-        return TorchNetwork(model, device, precision), info
-    if not onnx:
+    if backend == "torch" and onnx:
+        raise FastganError(f"backend: torch cannot run {path}; use onnxruntime or openvino, or a .safetensors file")
+    if backend == "onnxruntime" and not onnx:
         raise FastganError(
             f"backend: {backend} needs an ONNX file; run 'fastgan export --onnx model.onnx' and give it as weights"
         )
-    from fastgan_core import onnx_backends
+    if backend == "torch":
+        choose_precision(precision, choose_device(device))  # before seconds are spent on loading
+    if onnx:
+        from fastgan_core.onnx_backend import read_info
 
-    info = onnx_backends.read_info(path)
-    kind = {"onnxruntime": onnx_backends.OnnxRuntimeNetwork, "openvino": onnx_backends.OpenVinoNetwork}[backend]
-    return kind(path, device, precision), info
+        source, info = path, read_info(path)
+    else:
+        source, info = load_weights(path)
+    return runnable(source, info.variant, backend, device, precision), info
+
+
+def runnable(source, variant: str, backend: str, device: str = "auto", precision: str = "auto") -> Network:
+    """The network of a model of :mod:`fastgan_core.model`, or of an ONNX file that was looked at, ready to run.
+
+    Args:
+        backend: ``torch`` with a model, ``onnxruntime`` with a file, ``openvino`` with either.
+    """
+    if backend == "torch":
+        runner = TorchRunner(source, device, precision)
+    elif backend == "onnxruntime":
+        from fastgan_core.onnx_backend import OnnxRuntimeRunner
+
+        runner = OnnxRuntimeRunner(source, device, precision)
+    else:
+        from fastgan_core.openvino_backend import OpenVinoRunner
+
+        runner = OpenVinoRunner(source, variant, device, precision)
+    return kind(variant)(runner)

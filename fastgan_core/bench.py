@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from fastgan_core.backends import TorchNetwork, open_network
+from fastgan_core.backends import kind, open_network, runnable
 from fastgan_core.device import DTYPES, choose_device, computes_bf16, price
 from fastgan_core.errors import FastganError
 from fastgan_core.export import export_onnx
-from fastgan_core.model import VARIANTS, FaSTGAN
+from fastgan_core.model import STRIDE, VARIANTS, build
 from fastgan_core.tracker import Tracker
 from fastgan_core.weights import WeightsInfo
 
@@ -107,16 +107,16 @@ def _cpuinfo() -> list[str]:
 
 def make_network(variant: str, backend: str, device: str, precision: str, onnx: Path | None, folder: Path):
     """A network with random weights: the time does not depend on their values."""
-    if backend == "torch":
-        return TorchNetwork(FaSTGAN(variant), device, precision)
+    if backend == "torch" or (backend == "openvino" and not onnx):
+        return runnable(build(variant).eval(), variant, backend, device, precision)
     file = onnx or folder / f"{variant}.onnx"
     if not file.exists():
         info = WeightsInfo(file, variant, VARIANTS[variant].input_size, {}, "")
-        export_onnx(file, FaSTGAN(variant).eval(), info)
-    network, info = open_network(file, backend, device, precision)
+        export_onnx(file, build(variant).eval(), info)
+    opened, info = open_network(file, backend, device, precision)
     if info.variant != variant:
         raise FastganError(f"--onnx {file}: holds {info.variant}; name it with --variant {info.variant}")
-    return network
+    return opened
 
 
 def measure(tracker: Tracker, network, count: int, camera: tuple[int, int] | None, steps: int) -> dict:
@@ -135,11 +135,11 @@ def measure(tracker: Tracker, network, count: int, camera: tuple[int, int] | Non
     image = torch.rand(1, 3, height, width).to(network.device, network.dtype)
     mask = torch.rand(count, 1, height, width).to(network.device, network.dtype)
     with torch.inference_mode():
-        reference = network.encode_reference(image, mask)
-        memory = network.initial_memory(count, (height, width))
+        state = network.start(image, mask)
+        nothing = torch.zeros(count, dtype=torch.bool, device=network.device)
 
         def bare():
-            network(image, mask, reference, memory)
+            network.step(image, state, nothing)
             if tracker.device.type == "cuda":
                 torch.cuda.synchronize(tracker.device)
 
@@ -184,12 +184,13 @@ def stripes(count: int, size: tuple[int, int]) -> np.ndarray:
 
 def gflop(variant: str, count: int, size: tuple[int, int]) -> float:
     """Arithmetic of a step in GFLOP; a multiply-add is two."""
+    parts = kind(variant).parts
+    shapes = parts.ends(variant, count, size[0] // STRIDE, size[1] // STRIDE)[0]
     with torch.device("meta"):
-        model = FaSTGAN(variant).eval().to("meta")
-        image, mask = torch.empty(1, 3, *size), torch.empty(count, 1, *size)
-        reference = torch.empty(count, model.encoder.channels[-1], size[0] // 32, size[1] // 32)
+        step = parts(build(variant).eval()).to("meta")
+        inputs = [torch.empty(shape) for shape in shapes.values()]
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model(image, mask, reference, model.initial_memory(count, size, like=image))
+        step(*inputs)
     return counter.get_total_flops() / 1e9
 
 

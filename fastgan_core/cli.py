@@ -33,12 +33,12 @@ def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_bench_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--variant", nargs="+", choices=("resnet18", "resnet50"), default=["resnet18"])
+    parser.add_argument("--variant", nargs="+", choices=("lite", "resnet18", "resnet50"), default=["resnet18"])
     parser.add_argument("--size", type=int, nargs="+", default=[0], help="side of the network's square; 0: the default")
     parser.add_argument("--objects", type=int, nargs="+", default=[1, 4], metavar="N")
     parser.add_argument("--precision", nargs="+", choices=("auto", "fp32", "fp16", "bf16"), default=["auto"])
     parser.add_argument("--backend", nargs="+", choices=BACKENDS[1:], default=["torch"])
-    parser.add_argument("--onnx", type=Path, metavar="FILE.onnx", help="for the other backends; default: made anew")
+    parser.add_argument("--onnx", type=Path, metavar="FILE.onnx", help="for onnxruntime, openvino; default: made anew")
     parser.add_argument("--device", default="auto", help=DEVICE_HELP)
     parser.add_argument("--camera", default="", metavar="WxH", help="size of the frames; default: the network's")
     parser.add_argument("--steps", type=int, default=50, help="steps measured of each (%(default)s)")

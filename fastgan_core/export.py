@@ -1,4 +1,4 @@
-"""``fastgan export``: the regressor as one ONNX file, state in and state out."""
+"""``fastgan export``: a network as one ONNX file, state in and state out."""
 
 import contextlib
 import io
@@ -9,41 +9,26 @@ from pathlib import Path
 
 import torch
 
+from fastgan_core.backends import kind
 from fastgan_core.device import DTYPES
 from fastgan_core.errors import FastganError
 from fastgan_core.folding import folded
-from fastgan_core.model import STRIDE, VARIANTS, FaSTGAN
 from fastgan_core.weights import WeightsInfo
 
-INPUTS = ("image", "previous", "reference", "memory")
-OUTPUTS = ("logits", "next_memory", "features")
 OPSET = 18
 FORMAT = "fastgan-onnx-1"
 
 
-class Step(torch.nn.Module):
-    """One step of :class:`FaSTGAN` that also returns the encoder's features.
-
-    Both streams have one set of weights, so the features of a reference's image and mask, which
-    ``encode_reference`` gives in PyTorch, are those of a step whose ``previous`` is the reference mask.
-    """
-
-    def __init__(self, model: FaSTGAN):
-        super().__init__()
-        self.model = model
-
-    def forward(self, image, previous, reference, memory):
-        features = self.model.encoder(image, previous)
-        logits, memory = self.model.decoder(features, reference, memory)
-        return self.model.enlarged(logits, image), memory, features[-1]
+def example(parts, variant: str, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
+    """Inputs of a step, zeros, with sides and a number of objects that are not 1, which an exporter would fix."""
+    return tuple(torch.zeros(shape, dtype=dtype) for shape in parts.ends(variant, 2, 2, 3)[0].values())
 
 
-def export_onnx(path: str | Path, model: FaSTGAN, info: WeightsInfo, precision: str = "fp32") -> None:
+def export_onnx(path: str | Path, model: torch.nn.Module, info: WeightsInfo, precision: str = "fp32") -> None:
     """Write a model as ONNX, with a dynamic number of objects and dynamic sides.
 
-    Inputs: ``image (1, 3, h, w)`` in [0, 1], ``previous (N, 1, h, w)``, ``reference (N, C, h/32, w/32)``,
-    ``memory (N, w4, h/4, w/4)``. Outputs: ``logits (N, 1, h, w)``, ``next_memory`` like memory, ``features`` like
-    reference: those of ``image`` and ``previous``. h and w are multiples of 32.
+    Inputs and outputs are those that ``ends`` of :class:`fastgan_core.paper_network.PaperStep` or
+    :class:`fastgan_core.lite_network.LiteStep` names; the image's sides are multiples of 32.
 
     Args:
         precision: ``fp32``, or ``fp16`` for devices that run it.
@@ -62,26 +47,19 @@ def export_onnx(path: str | Path, model: FaSTGAN, info: WeightsInfo, precision: 
     except ImportError as error:
         raise FastganError(f"export: {error}; run 'pip install onnx onnxscript onnxruntime'") from None
     dtype = DTYPES[precision]
-    step = Step(folded(model).to(dtype)).eval()
-    height, width, count = 2 * STRIDE, 3 * STRIDE, 2  # any that are not 1, which the exporter would fix
-    channels, memory = model.encoder.channels[-1], VARIANTS[model.variant].widths[0]
-    example = (
-        torch.zeros(1, 3, height, width, dtype=dtype),
-        torch.zeros(count, 1, height, width, dtype=dtype),
-        torch.zeros(count, channels, height // STRIDE, width // STRIDE, dtype=dtype),
-        torch.zeros(count, memory, height // 4, width // 4, dtype=dtype),
+    parts = kind(model.variant).parts
+    step = parts(folded(model).to(dtype)).eval()
+    ends = parts.ends(model.variant, *(torch.export.Dim(n, min=1, max=64) for n in ("objects", "rows", "columns")))
+    shapes = tuple(
+        {axis: side for axis, side in enumerate(shape) if not isinstance(side, int)} for shape in ends[0].values()
     )
-    objects, rows, columns = (torch.export.Dim(name, min=1, max=64) for name in ("objects", "rows", "columns"))
-    sides = {2: STRIDE * rows, 3: STRIDE * columns}
-    memories = {0: objects, 2: 8 * rows, 3: 8 * columns}
-    shapes = (sides, {0: objects, **sides}, {0: objects, 2: rows, 3: columns}, memories)
     with quiet():
         program = torch.onnx.export(
             step,
-            example,
+            example(parts, model.variant, dtype),
             dynamo=True,
-            input_names=INPUTS,
-            output_names=OUTPUTS,
+            input_names=list(ends[0]),
+            output_names=list(ends[1]),
             dynamic_shapes=shapes,
             opset_version=OPSET,
             verbose=False,

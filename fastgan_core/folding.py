@@ -6,12 +6,18 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from fastgan_core.model import FaSTGAN
+from fastgan_core.model import FaSTGAN, Lite
 
 
-def folded(model: FaSTGAN) -> FaSTGAN:
+def folded(model: FaSTGAN | Lite) -> FaSTGAN | Lite:
     """A copy in evaluation mode that computes the same with fewer operations. It cannot be trained."""
     result = copy.deepcopy(model).eval()
+    if isinstance(model, FaSTGAN):  # the other has no batch norm
+        _fold_siamese(result)
+    return result.requires_grad_(False)
+
+
+def _fold_siamese(result: FaSTGAN) -> None:
     _fold_stem(result.encoder)
     for layer in (result.encoder.layer1, result.encoder.layer2, result.encoder.layer3, result.encoder.layer4):
         for block in layer:
@@ -20,7 +26,6 @@ def folded(model: FaSTGAN) -> FaSTGAN:
                     _fold(block, f"conv{number}", f"bn{number}")
             if block.downsample is not None:
                 block.downsample = fuse_conv_bn_eval(*block.downsample)
-    return result.requires_grad_(False)
 
 
 def _fold(module: nn.Module, conv: str, norm: str) -> None:

@@ -4,6 +4,7 @@ import warnings
 
 import torch
 
+from fastgan_core.network import Network
 from fastgan_core.objects import Objects
 from fastgan_core.step import advance, device_labels
 
@@ -20,14 +21,14 @@ class Captured:
     """A graph for one number of objects and one pair of sizes, with the state that it works on.
 
     Args:
-        network: as in :mod:`fastgan_core.backends`. small: a frame, ``(h, w, 3) uint8``. objects: any state of
-            the number and size wanted. threshold: tensor of one. size: ``(H, W)`` of the label image.
+        network: what looks at the frames. small: a frame, ``(h, w, 3) uint8``. objects: any state of the number and
+            size wanted. threshold: tensor of one. size: ``(H, W)`` of the label image.
         ids: dtype of the label image. pool: of memory, shared with graphs that were captured on the same ``stream``.
     """
 
-    def __init__(self, network, small, objects: Objects, threshold, size, ids: torch.dtype, pool, stream):
+    def __init__(self, network: Network, small, objects: Objects, threshold, size, ids: torch.dtype, pool, stream):
         self._small = small.clone()
-        self._state = Objects(objects.ids, *(tensor.clone() for tensor in objects.tensors()))
+        self._state = objects.mapped(torch.clone, objects.ids)
         self._ids = torch.zeros(len(objects.ids), dtype=ids, device=small.device)
         start = [tensor.clone() for tensor in self._state.tensors()]
 
@@ -61,7 +62,7 @@ class Captured:
             self._state.live[count:] = False
             self._ids.zero_()
             self._ids[:count] = torch.tensor(objects.ids, dtype=self._ids.dtype, device=self._ids.device)
-            self._current = Objects(objects.ids, *(tensor[:count] for tensor in self._state.tensors()))
+            self._current = self._state.mapped(lambda tensor: tensor[:count], objects.ids)
         self._small.copy_(small)
         self._graph.replay()
         labels, scores = self._results
@@ -71,7 +72,7 @@ class Captured:
 class Graphs:
     """The step of a frame, captured at its first use for each number of objects and size."""
 
-    def __init__(self, network):
+    def __init__(self, network: Network):
         self._network = network
         self._captured: dict[tuple, Captured] = {}
         self._pool = self._stream = None
@@ -114,5 +115,8 @@ class Graphs:
 def filled_up(objects: Objects, count: int) -> Objects:
     """The same objects in a batch of ``count``, filled up with rows that are not live."""
     spare = count - len(objects.ids)
-    rows = [torch.cat([t, t.new_zeros(spare, *t.shape[1:])]) for t in objects.tensors()]
-    return Objects(objects.ids + (0,) * spare, *rows)
+
+    def fill(tensor: torch.Tensor) -> torch.Tensor:
+        return torch.cat([tensor, tensor.new_zeros(spare, *tensor.shape[1:])])
+
+    return objects.mapped(fill, objects.ids + (0,) * spare)

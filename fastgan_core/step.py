@@ -5,8 +5,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from fastgan_core.aggregation import aggregate, winners, won
 from fastgan_core.evidence import colours, confidence, likeness
-from fastgan_core.objects import Objects, aggregate, winners, won
+from fastgan_core.network import Network
+from fastgan_core.objects import Objects
 
 
 def to_image(small: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
@@ -18,26 +20,29 @@ def to_image(small: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     return small.permute(2, 0, 1)[None].float().div(255).to(dtype).contiguous()
 
 
-def advance(network, small: torch.Tensor, objects: Objects, threshold) -> tuple[Objects, torch.Tensor, torch.Tensor]:
+def advance(
+    network: Network, small: torch.Tensor, objects: Objects, threshold
+) -> tuple[Objects, torch.Tensor, torch.Tensor]:
     """Run the network on a frame and resolve overlaps.
 
     Args:
-        network: as in :mod:`fastgan_core.backends`. small: ``(h, w, 3) uint8`` at the network's size.
+        small: ``(h, w, 3) uint8`` at the network's size.
         threshold: score under which an object is lost; a float, or a tensor of one.
 
     Returns:
         the state after the frame, soft masks ``(N, 1, h, w) float32`` and scores ``(N,)``.
     """
-    image = to_image(small, objects.previous.dtype)
-    sought = objects.searching()
-    logits, memory = network(image, sought.previous, sought.placed(), objects.memory)
+    image = to_image(small, network.dtype)
+    logits, seen = network.step(image, objects.state, objects.lost | ~objects.live)
     logits = logits.float().masked_fill(~objects.live.view(-1, 1, 1, 1), float("-inf"))
     masks = aggregate(logits, objects.lost)
     pixels, shares = won(masks)
     # Each object's own probability: that another one is near does not make its mask worse.
     sureness = (logits.sigmoid() * pixels).sum(dim=(1, 2, 3)) / pixels.sum(dim=(1, 2, 3)).clamp(min=1)
     scores = confidence(sureness, likeness(colours(small, pixels), objects.look))
-    return objects.advanced(sought.place, masks, memory, scores, shares, threshold), masks, scores
+    verdict = objects.judged(scores, shares, threshold)
+    state = network.keep(objects.state, seen, masks, verdict)
+    return objects.advanced(state, shares, verdict), masks, scores
 
 
 def device_labels(masks: torch.Tensor, lost: torch.Tensor, ids: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:

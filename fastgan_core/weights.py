@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from fastgan_core.errors import FastganError
-from fastgan_core.model import STRIDE, VARIANTS, FaSTGAN
+from fastgan_core.model import STRIDE, VARIANTS, FaSTGAN, Lite, build
 
 FORMAT = "fastgan-1"
 SHIPPED = Path(__file__).parent / "checkpoints" / "resnet18.safetensors"
@@ -29,7 +29,7 @@ class WeightsInfo:
 
 def save_weights(
     path: str | Path,
-    model: FaSTGAN,
+    model: FaSTGAN | Lite,
     input_size: int | None = None,
     recipe: dict[str, Any] | None = None,
     licence: str = "",
@@ -55,7 +55,7 @@ def save_weights(
     partial.replace(path)
 
 
-def load_weights(path: str | Path = "") -> tuple[FaSTGAN, WeightsInfo]:
+def load_weights(path: str | Path = "") -> tuple[FaSTGAN | Lite, WeightsInfo]:
     """Read a checkpoint into a float32 model on the CPU, in evaluation mode.
 
     Args:
@@ -82,7 +82,7 @@ def load_weights(path: str | Path = "") -> tuple[FaSTGAN, WeightsInfo]:
             f"weights: {path} is damaged or not safetensors ({error}); copy it again or train anew"
         ) from None
     with torch.device("meta"):  # drawing random weights takes longer than reading those of the file
-        model = FaSTGAN(info.variant)
+        model = build(info.variant)
     reason = _misfit(state, model.state_dict())
     if reason:
         raise FastganError(f"weights: {path} does not fit the variant {info.variant}: {reason}")
@@ -101,9 +101,7 @@ def told(path: Path, metadata: dict[str, str]) -> WeightsInfo:
     recipe, size = json.loads(metadata["recipe"]), int(metadata["input_size"])
     info = WeightsInfo(path, metadata["variant"], size, recipe, metadata.get("licence", ""))
     if info.variant not in VARIANTS:
-        raise FastganError(
-            f"weights: {path} is of the variant '{info.variant[:40]}'; known are {', '.join(VARIANTS)}"
-        )
+        raise FastganError(f"weights: {path} is of the variant '{info.variant[:40]}'; known are {', '.join(VARIANTS)}")
     if size % STRIDE or not STRIDE <= size <= 2048 or not isinstance(recipe, dict):
         raise FastganError(
             f"weights: {path} says input size {size}, which is not a multiple of {STRIDE} between {STRIDE} and 2048, "

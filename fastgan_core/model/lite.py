@@ -37,6 +37,8 @@ class Lite(nn.Module):
     Rows of objects are ordered by frame: with B frames and N rows each frame has N / B objects. Stateless.
     """
 
+    variant = "lite"
+
     def __init__(self):
         super().__init__()
         self.encoder = LiteEncoder()
@@ -80,7 +82,7 @@ class Lite(nn.Module):
         Returns:
             ``(N, VALUE, H/16, W/16)``
         """
-        count = len(masks)
+        count = masks.shape[0]
         x = F.relu(self.patches(masks) + each(frame.value_fine, count))
         return self.value(self.object_value(x) + each(frame.value, count))
 
@@ -94,10 +96,14 @@ class Lite(nn.Module):
         Returns:
             ``(N, VALUE, H/16, W/16)``
         """
-        query = cells(each(frame.key, len(keys))).expand(len(keys), -1, -1)
-        # -|k - q|^2 without the part that a softmax over the memory cancels.
-        bias = (absent - keys.square().sum(dim=2) / math.sqrt(KEY))[:, None].expand(-1, query.shape[1], -1)
-        found = F.scaled_dot_product_attention(2 * query, keys, values, attn_mask=bias)
+        query = cells(each(frame.key, keys.shape[0])).expand(keys.shape[0], -1, -1)
+        # -|k - q|^2 without the part that a softmax over the memory cancels. What remains of |k|^2 is a channel of its
+        # own, and keys are as wide as values: fused attention takes that, and no mask of cells * memory is made.
+        scale = math.sqrt(KEY)
+        bias = absent - keys.square().sum(dim=2) / scale
+        query = F.pad(torch.cat([2 * query, torch.full_like(query[..., :1], scale)], dim=2), (0, VALUE - KEY - 1))
+        keys = F.pad(torch.cat([keys, bias[..., None]], dim=2), (0, VALUE - KEY - 1))
+        found = F.scaled_dot_product_attention(query[:, None], keys[:, None], values[:, None], scale=1 / scale)[:, 0]
         return found.transpose(1, 2).unflatten(2, frame.key.shape[-2:])
 
     def decode(
@@ -113,7 +119,7 @@ class Lite(nn.Module):
         Returns:
             logits ``(N, 1, H, W)``, and the last decoder feature ``(N, 32, H/4, W/4)``.
         """
-        count = len(found)
+        count = found.shape[0]
         small = F.avg_pool2d(previous, 16)
         x = self.object_coarse(torch.cat([found, small], dim=1)) + each(frame.coarse, count)
         x = self.refine16(x)
@@ -135,7 +141,7 @@ def cells(x: torch.Tensor) -> torch.Tensor:
 
 def each(frames: torch.Tensor, count: int) -> torch.Tensor:
     """``(B, ...)`` of frames for ``count`` rows of objects; a single frame is left to broadcasting."""
-    return frames if len(frames) in (1, count) else frames.repeat_interleave(count // len(frames), dim=0)
+    return frames if frames.shape[0] in (1, count) else frames.repeat_interleave(count // frames.shape[0], dim=0)
 
 
 def enlarged(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:

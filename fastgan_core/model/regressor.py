@@ -1,6 +1,4 @@
-"""The segmentation regressor phi of section 4.1 and its named variants."""
-
-from dataclasses import dataclass
+"""The segmentation regressor phi of section 4.1."""
 
 import torch
 import torch.nn.functional as F
@@ -13,18 +11,10 @@ from fastgan_core.model.encoder import Encoder
 STRIDE = 32  # sides of the network's input are multiples of this
 
 
-@dataclass(frozen=True)
-class Variant:
-    """A named size of the network. ``widths`` are the decoder's channels at 1/4, 1/8, 1/16, 1/32."""
-
-    arch: str
-    widths: tuple[int, int, int, int]
-    input_size: int  # side of the square whose area the network's input has by default
-
-
-VARIANTS = {
-    "resnet50": Variant("resnet50", (256, 256, 256, 256), 512),  # the paper's
-    "resnet18": Variant("resnet18", (64, 64, 128, 128), 384),  # real time on small machines
+# Channels of the decoder at 1/4, 1/8, 1/16, 1/32, by the encoder's architecture.
+WIDTHS = {
+    "resnet50": (256, 256, 256, 256),  # the paper's
+    "resnet18": (64, 64, 128, 128),  # real time on small machines
 }
 
 
@@ -37,12 +27,11 @@ class FaSTGAN(nn.Module):
 
     def __init__(self, variant: str = "resnet18", imagenet: bool = False):
         super().__init__()
-        if variant not in VARIANTS:
-            raise FastganError(f"there is no variant '{variant}'; choose one of {', '.join(VARIANTS)}")
+        if variant not in WIDTHS:
+            raise FastganError(f"there is no variant '{variant}'; choose one of {', '.join(WIDTHS)}")
         self.variant = variant
-        spec = VARIANTS[variant]
-        self.encoder = Encoder(spec.arch, imagenet)
-        self.decoder = Decoder(self.encoder.channels, spec.widths)
+        self.encoder = Encoder(variant, imagenet)
+        self.decoder = Decoder(self.encoder.channels, WIDTHS[variant])
         self.frozen_batchnorm = imagenet
 
     def train(self, mode: bool = True) -> "FaSTGAN":
@@ -72,7 +61,7 @@ class FaSTGAN(nn.Module):
             zeros ``(batch, w4, H/4, W/4)`` on the device and with the dtype of ``like``.
         """
         height, width = size
-        return like.new_zeros(batch, VARIANTS[self.variant].widths[0], height // 4, width // 4)
+        return like.new_zeros(batch, WIDTHS[self.variant][0], height // 4, width // 4)
 
     def forward(
         self, image: torch.Tensor, previous: torch.Tensor, reference: torch.Tensor, memory: torch.Tensor

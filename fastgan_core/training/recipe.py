@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from fastgan_core.data.clips import ClipOptions
 from fastgan_core.errors import FastganError
-from fastgan_core.model import CRITIC_STRIDE, STRIDE, VARIANTS
+from fastgan_core.model import CRITIC_STRIDE, STRIDE
+from fastgan_core.model.regressor import WIDTHS
 from fastgan_core.settings import setting
 
 
@@ -32,7 +33,7 @@ class Recipe(ClipOptions):
     stage: str = setting(
         "pretrain", "cross-entropy alone, or with the critics of eq. (5)", choices=("pretrain", "adversarial")
     )
-    variant: str = setting("resnet18", "size of the network", choices=tuple(VARIANTS))
+    variant: str = setting("resnet18", "size of the network", choices=tuple(WIDTHS))
     backbone: str = setting("", "'imagenet' (through torchvision), or a file of training/backbone.py")
     init: str = setting("", "a FaSTGAN checkpoint to start from")
 

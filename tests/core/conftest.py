@@ -11,7 +11,7 @@ import torch
 
 from fastgan_core.data.folders import Sequence, davis_sequences
 from fastgan_core.masks import read_mask, write_mask
-from fastgan_core.model import FaSTGAN
+from fastgan_core.model import FaSTGAN, Lite
 from fastgan_core.scene import Scene
 
 torch.set_num_threads(2)
@@ -29,6 +29,18 @@ def pytest_collection_modifyitems(items):
 def model() -> FaSTGAN:
     torch.manual_seed(0)
     return FaSTGAN("resnet18").eval()
+
+
+@pytest.fixture(scope="session")
+def lite() -> Lite:
+    torch.manual_seed(0)
+    return Lite().eval()
+
+
+@pytest.fixture(scope="session", params=["resnet18", "lite"])
+def any_model(request, model, lite) -> FaSTGAN | Lite:
+    """A model of each kind."""
+    return {"resnet18": model, "lite": lite}[request.param]
 
 
 @pytest.fixture(scope="session")

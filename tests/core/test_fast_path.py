@@ -8,7 +8,6 @@ from test_tracker import frame, labels
 from fastgan_core.folding import folded
 from fastgan_core.graphs import BUCKETS, bucket, filled_up
 from fastgan_core.model import FaSTGAN
-from fastgan_core.objects import Objects
 from fastgan_core.step import advance, device_labels, host_labels
 from fastgan_core.tracker import Tracker
 from fastgan_core.transfer import Transfer
@@ -49,9 +48,9 @@ def test_labels_on_the_host_are_those_of_the_device(lost):
     assert (found == wanted).mean() > 0.99
 
 
-def test_rows_that_fill_up_a_batch_do_not_touch_the_objects(model):
+def test_rows_that_fill_up_a_batch_do_not_touch_the_objects(any_model):
     """A graph for four objects that runs with three."""
-    tracker = Tracker(model, device="cpu", precision="fp32", size=64)
+    tracker = Tracker(any_model, device="cpu", precision="fp32", size=64)
     tracker.set_reference(frame(), labels(1, 2, 3))
     small = tracker.shrink(frame(seed=1)).pixels
     with torch.inference_mode():
@@ -67,65 +66,6 @@ def test_rows_that_fill_up_a_batch_do_not_touch_the_objects(model):
 def test_every_number_of_objects_has_a_bucket():
     assert [bucket(n) for n in (1, 2, 3, 5, 32, 33, 255)] == [1, 2, 4, 8, 32, 33, 255]
     assert list(BUCKETS) == sorted(BUCKETS)
-
-
-@pytest.fixture
-def two():
-    """Two objects; the first is marked in the upper left corner and lost."""
-    reference = torch.zeros(2, 1, 8, 8)
-    reference[:, :, 0, 0] = 1
-    small, masks = torch.zeros(256, 256, 3, dtype=torch.uint8), torch.zeros(2, 1, 256, 256)
-    masks[:, :, :32, :32] = 1
-    objects = Objects.new((1, 2), small, reference, masks, torch.zeros(2, 1, 64, 64))
-    objects.lost[0] = True
-    return objects
-
-
-def after(objects: Objects, scores: list[float], mask: float = 0.5) -> Objects:
-    """The state after a frame in which both objects cover as much as ever."""
-    masks, memory = torch.full((2, 1, 256, 256), mask), torch.ones(2, 1, 64, 64)
-    return objects.advanced(objects.searching().place, masks, memory, torch.tensor(scores), objects.usual, 0.5)
-
-
-def test_a_lost_object_is_looked_for_where_it_was_and_about_the_whole_frame(two):
-    places = []
-    for turn in range(14):
-        sought = two.searching()
-        lost, other = sought.placed()[:, 0]
-        assert other[0, 0] == 1
-        assert torch.equal(sought.previous[1], two.previous[1])
-        if turn % 2 == 0:  # where it was last seen
-            assert lost[0, 0] == 1
-            assert torch.equal(sought.previous[0], two.last[0])
-        else:  # with the reference alone
-            places.append(tuple(lost.nonzero()[0].tolist()))
-            assert not sought.previous[0].any()
-        two = after(two, [0.05, 0.95])
-        assert two.lost.tolist() == [True, False]
-        assert not two.previous[0].any()
-    assert set(places) == {(row, column) for row in (0, 4) for column in (0, 2, 4, 6)} - {(0, 0)}
-
-
-def test_what_may_be_the_object_is_followed_before_it_is_taken_for_it(two):
-    two = after(after(two, [0.05, 0.95]), [0.4, 0.95])  # promising at the second turn, elsewhere
-    tried = two.searching()
-    assert (two.lost[0], two.trial[0]) == (True, True)
-    assert two.previous[0].any()
-    assert tried.place[0] != two.place[0]
-    assert torch.equal(tried.previous, two.previous)
-    failed = after(two, [0.05, 0.95])
-    assert (failed.lost[0], failed.trial[0], failed.previous[0].any()) == (True, False, False)
-    assert failed.place[0] == two.place[0]
-    found = after(two, [0.95, 0.95])
-    assert (found.lost[0], found.place[0], found.turn[0]) == (False, tried.place[0], 0)
-    assert torch.equal(found.last[0], found.previous[0])
-
-
-def test_an_object_that_is_followed_is_kept_with_less_than_it_takes_to_find_it(two):
-    unsure = after(two, [0.6, 0.6])
-    assert unsure.lost.tolist() == [True, False]
-    assert torch.equal(unsure.last[1], two.last[1])  # not sure enough to be remembered
-    assert after(two, [0.6, 0.4]).lost.tolist() == [True, True]
 
 
 def test_transfer_on_a_cpu_copies_nothing():

@@ -3,7 +3,8 @@ import torch
 import torch.nn.functional as F
 
 from fastgan_core.errors import FastganError
-from fastgan_core.model import VARIANTS, FaSTGAN
+from fastgan_core.model import FaSTGAN
+from fastgan_core.model.regressor import WIDTHS
 
 
 def parameters(module) -> float:
@@ -14,7 +15,7 @@ def test_resnet50_has_the_papers_size():
     assert parameters(FaSTGAN("resnet50")) == pytest.approx(51.6, abs=0.1)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", WIDTHS)
 def test_shapes(variant):
     model = FaSTGAN(variant).eval()
     image, mask = torch.rand(1, 3, 64, 96), torch.rand(2, 1, 64, 96)
@@ -24,7 +25,7 @@ def test_shapes(variant):
         logits, memory_after = model(image, mask, reference, memory)
     assert reference.shape == (2, model.encoder.channels[-1], 2, 3)
     assert logits.shape == (2, 1, 64, 96)
-    assert memory_after.shape == memory.shape == (2, VARIANTS[variant].widths[0], 16, 24)
+    assert memory_after.shape == memory.shape == (2, WIDTHS[variant][0], 16, 24)
 
 
 def test_stride_does_not_pad_the_paper_size(model):

@@ -15,10 +15,12 @@ def file(model, tmp_path):
     return path
 
 
-def test_round_trip(model, file):
+def test_round_trip(any_model, tmp_path):
+    file = tmp_path / "weights.safetensors"
+    save_weights(file, any_model, input_size=128, recipe={"lr": 0.1}, licence="test")
     loaded, info = load_weights(file)
-    assert (info.variant, info.input_size, info.recipe, info.licence) == ("resnet18", 128, {"lr": 0.1}, "test")
-    for name, value in model.state_dict().items():
+    assert (info.variant, info.input_size, info.recipe, info.licence) == (any_model.variant, 128, {"lr": 0.1}, "test")
+    for name, value in any_model.state_dict().items():
         torch.testing.assert_close(loaded.state_dict()[name], value, rtol=1e-3, atol=1e-4)
 
 
@@ -70,6 +72,17 @@ def test_another_variants_weights(file):
     facts = {"format": FORMAT, "variant": "resnet50", "input_size": "128", "recipe": "{}"}
     save_file(tensors, file, facts)
     refused(file, "does not fit the variant resnet50")
+
+
+def test_lite_weights_that_are_no_numbers_or_of_another_shape(lite, tmp_path):
+    path = tmp_path / "lite.safetensors"
+    save_weights(path, lite)
+    facts = {"format": FORMAT, "variant": "lite", "input_size": "128", "recipe": "{}"}
+    tensors = load_file(path)
+    save_file({**tensors, "key.bias": torch.full((64,), torch.nan)}, path, facts)
+    refused(path, "key.bias has values that are no finite numbers")
+    save_file({**tensors, "key.bias": torch.zeros(63)}, path, facts)
+    refused(path, "key.bias has shape")
 
 
 def test_a_variant_from_the_future(file):

@@ -1,0 +1,28 @@
+"""The named networks."""
+
+from dataclasses import dataclass
+
+from fastgan_core.errors import FastganError
+from fastgan_core.model.lite import Lite
+from fastgan_core.model.regressor import FaSTGAN
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A named network."""
+
+    input_size: int  # side of the square whose area the network's input has by default, pixels
+
+
+VARIANTS = {
+    "resnet50": Variant(512),  # the paper's
+    "resnet18": Variant(384),  # the same, for small machines
+    "lite": Variant(448),  # one encoder pass for all objects
+}
+
+
+def build(variant: str) -> FaSTGAN | Lite:
+    """The network of a variant, with random weights."""
+    if variant not in VARIANTS:
+        raise FastganError(f"there is no variant '{variant}'; choose one of {', '.join(VARIANTS)}")
+    return Lite() if variant == Lite.variant else FaSTGAN(variant)
