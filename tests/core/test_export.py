@@ -2,13 +2,16 @@
 
 import numpy as np
 import pytest
+import torch
+from test_tracker import frame, labels
 
-from fastgan_core.backends import open_network
+from fastgan_core.backends import open_network, runnable
 from fastgan_core.errors import FastganError
 from fastgan_core.export import export_onnx
 from fastgan_core.metrics import region_similarity
+from fastgan_core.network import Verdict
 from fastgan_core.tracker import Tracker
-from fastgan_core.weights import load_weights
+from fastgan_core.weights import WeightsInfo, load_weights, save_weights
 
 FRAMES = 10
 
@@ -49,6 +52,52 @@ def test_masks_are_those_of_pytorch(shipped, scene, backend):
     assert min(scores) >= 0.99
 
 
+@pytest.fixture(scope="module")
+def lite_file(tmp_path_factory, lite):
+    path = tmp_path_factory.mktemp("onnx") / "lite.onnx"
+    export_onnx(path, lite, WeightsInfo(path, "lite", 64, {"lr": 1}, "test"))
+    return path
+
+
+@pytest.mark.parametrize(("backend", "is_file"), [("onnxruntime", True), ("openvino", True), ("openvino", False)])
+def test_the_default_network_is_the_same_everywhere(lite, lite_file, backend, is_file):
+    pytest.importorskip(backend, reason=f"{backend} is optional")
+    plain = runnable(lite, "lite", "torch", "cpu", "fp32")
+    other = runnable(lite_file if is_file else lite, "lite", backend, "cpu", "fp32")
+    torch.manual_seed(0)
+    for count, size in ((1, (64, 96)), (3, (96, 32))):
+        masks = torch.rand(count, 1, *size) / count
+        images = torch.rand(3, 1, 3, *size)
+        states = [network.start(images[0], masks) for network in (plain, other)]
+        for image in images[1:]:
+            lost = torch.arange(count) == 1
+            verdict = Verdict(lost, torch.zeros_like(lost), ~lost)
+            for a, b in zip(*states, strict=True):
+                torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+            steps = [network.step(image, state, lost) for network, state in zip((plain, other), states, strict=True)]
+            for a, b in zip(*([logits, *seen] for logits, seen in steps), strict=True):
+                torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+            states = [
+                network.keep(state, seen, masks, verdict)
+                for network, state, (_, seen) in zip((plain, other), states, steps, strict=True)
+            ]
+
+
+@pytest.mark.parametrize("variant", ["resnet18", "lite"])
+def test_openvino_runs_a_checkpoint(model, lite, tmp_path, variant):
+    pytest.importorskip("openvino", reason="openvino is optional")
+    path = tmp_path / "weights.safetensors"
+    save_weights(path, {"resnet18": model, "lite": lite}[variant], input_size=64)
+    masks = []
+    for backend in ("openvino", "torch"):
+        tracker = Tracker.from_weights(path, "cpu", "fp32", backend=backend)
+        assert tracker.backend == backend
+        tracker.lost_threshold = 0.0
+        tracker.set_reference(frame(), labels(1, 2))
+        masks.append([tracker.step(frame(seed=seed)).labels for seed in range(3)])
+    assert all((a == b).mean() > 0.99 for a, b in zip(*masks, strict=True))
+
+
 def test_openvino_says_what_it_computes(shipped):
     openvino = pytest.importorskip("openvino", reason="openvino is optional")
     if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
@@ -59,13 +108,15 @@ def test_openvino_says_what_it_computes(shipped):
         assert open_network(shipped, "openvino", "cpu", "auto")[0].precision == "fp32"
 
 
-def test_the_file_says_what_it_is(shipped):
+def test_the_file_says_what_it_is(shipped, lite_file):
     pytest.importorskip("onnxruntime", reason="onnxruntime is optional")
     network, info = open_network(shipped)
     plain = load_weights()[1]
     assert network.name == "onnxruntime"
     assert (info.variant, info.input_size, info.licence) == (plain.variant, plain.input_size, plain.licence)
     assert info.recipe == plain.recipe
+    network, info = open_network(lite_file)
+    assert (network.variant, info.variant, info.input_size, info.recipe) == ("lite", "lite", 64, {"lr": 1})
 
 
 @pytest.mark.parametrize(
