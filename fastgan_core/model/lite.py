@@ -120,12 +120,12 @@ class Lite(nn.Module):
             logits ``(N, 1, H, W)``, and the last decoder feature ``(N, 32, H/4, W/4)``.
         """
         count = found.shape[0]
-        small = F.avg_pool2d(previous, 16)
-        x = self.object_coarse(torch.cat([found, small], dim=1)) + each(frame.coarse, count)
+        quarter = averaged(previous, 4)
+        x = self.object_coarse(torch.cat([found, averaged(quarter, 4)], dim=1)) + each(frame.coarse, count)
         x = self.refine16(x)
         x = self.refine8(enlarged(self.up8(x), frame.skip8) + each(frame.skip8, count))
         x = self.refine4(enlarged(self.up4(x), frame.skip4) + each(frame.skip4, count))
-        past = self.temporal_skip(memory), self.previous(F.avg_pool2d(previous[:, :1], 4))
+        past = self.temporal_skip(memory), self.previous(quarter[:, :1])
         logits = self.predict(F.relu(torch.cat([x, *past], dim=1)))
         return enlarged(logits, previous), x
 
@@ -142,6 +142,11 @@ def cells(x: torch.Tensor) -> torch.Tensor:
 def each(frames: torch.Tensor, count: int) -> torch.Tensor:
     """``(B, ...)`` of frames for ``count`` rows of objects; a single frame is left to broadcasting."""
     return frames if frames.shape[0] in (1, count) else frames.repeat_interleave(count // frames.shape[0], dim=0)
+
+
+def averaged(x: torch.Tensor, side: int) -> torch.Tensor:
+    """Means of squares of ``side``; plane by plane, for runtimes lay out a tensor of two channels as one of sixteen."""
+    return F.avg_pool2d(x.flatten(0, 1)[:, None], side).unflatten(0, x.shape[:2])[:, :, 0]
 
 
 def enlarged(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:

@@ -1,5 +1,7 @@
 """The network and the step as they run give what the plain ones give."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -60,6 +62,23 @@ def test_rows_that_fill_up_a_batch_do_not_touch_the_objects(any_model):
     torch.testing.assert_close(more_scores, torch.cat([scores, torch.zeros(1)]))
     assert not more_masks[3].any()
     for ours, plain in zip(padded.tensors(), state.tensors(), strict=True):
+        torch.testing.assert_close(ours[:3], plain, rtol=1e-3, atol=1e-3)
+
+
+def test_a_row_that_was_an_objects_before_does_not_touch_the_others(any_model):
+    """A graph for four objects when one of four is removed: its row keeps what it had."""
+    tracker = Tracker(any_model, device="cpu", precision="fp32", size=64)
+    tracker.set_reference(frame(), labels(1, 2, 3, 4))
+    four, three = tracker._objects, tracker._objects.without([4])
+    small = tracker.shrink(frame(seed=1)).pixels
+    with torch.inference_mode():
+        state, masks, _ = advance(tracker._network, small, three, 0.0)
+        stale, more_masks, _ = advance(
+            tracker._network, small, replace(four, live=torch.tensor([True, True, True, False])), 0.0
+        )
+    torch.testing.assert_close(more_masks[:3], masks)
+    assert not more_masks[3].any()
+    for ours, plain in zip(stale.tensors(), state.tensors(), strict=True):
         torch.testing.assert_close(ours[:3], plain, rtol=1e-3, atol=1e-3)
 
 
