@@ -17,6 +17,7 @@ from fastgan_core.model.lite_encoder import LiteEncoder
 
 KEY, VALUE = 64, 128  # channels of a memory's cells
 WIDTHS = (32, 64, 128)  # of the decoder at 1/4, 1/8, 1/16
+FAR = -4096.0  # for -inf, which times 0 is no number; with the queries' factor it is one in half precision too
 PATCH = 8  # a mask enters as patches of this side
 
 
@@ -97,13 +98,17 @@ class Lite(nn.Module):
             ``(N, VALUE, H/16, W/16)``
         """
         query = cells(each(frame.key, keys.shape[0])).expand(keys.shape[0], -1, -1)
-        # -|k - q|^2 without the part that a softmax over the memory cancels. What remains of |k|^2 is a channel of its
-        # own, and keys are as wide as values: fused attention takes that, and no mask of cells * memory is made.
+        # -|k - q|^2 without the part that a softmax over the memory cancels. What remains of |k|^2 is in channels of
+        # its own, in two parts because it is large for half precision. Keys are then made as wide as values: that is
+        # what fused attention takes, and no mask of cells * memory is made.
         scale = math.sqrt(KEY)
-        bias = absent - keys.square().sum(dim=2) / scale
-        query = F.pad(torch.cat([2 * query, torch.full_like(query[..., :1], scale)], dim=2), (0, VALUE - KEY - 1))
-        keys = F.pad(torch.cat([keys, bias[..., None]], dim=2), (0, VALUE - KEY - 1))
-        found = F.scaled_dot_product_attention(query[:, None], keys[:, None], values[:, None], scale=1 / scale)[:, 0]
+        length = -keys.float().square().sum(dim=2) / scale
+        coarse = length.to(keys.dtype)
+        fine = (length - coarse.float()).to(keys.dtype)
+        keys = torch.cat([keys, torch.stack([coarse, fine, absent.clamp(min=FAR)], dim=2)], dim=2)
+        query = torch.cat([2 * query, torch.full_like(query[..., :3], scale)], dim=2)
+        query, keys = (F.pad(x, (0, VALUE - KEY - 3))[:, None] for x in (query, keys))
+        found = F.scaled_dot_product_attention(query, keys, values[:, None], scale=1 / scale)[:, 0]
         return found.transpose(1, 2).unflatten(2, frame.key.shape[-2:])
 
     def decode(
