@@ -17,7 +17,7 @@ PAPER = {
     "refinement 1/4": ["decoder.refine4"],
     "temporal skip, prediction": ["decoder.temporal_skip", "decoder.predict"],
 }
-FRAME = ["lateral16", "lateral32", "context", "key", "frame_coarse", "frame_value", "frame_value_fine", "skip8", "skip4"]
+FRAME = "lateral16 lateral32 context key frame_coarse frame_value frame_value_fine skip8 skip4".split()
 LITE = {
     "encoder, once a frame": ["encoder"],
     "key and skips, once": FRAME,
@@ -77,8 +77,8 @@ def count(variant: str, side: int) -> list[tuple[str, float, float]]:
 
 
 if __name__ == "__main__":
-    sides = {"resnet50": (512,), "resnet18": (512, VARIANTS["resnet18"].input_size), "lite": (VARIANTS["lite"].input_size,)}
-    for variant, side in ((name, side) for name, those in sides.items() for side in those):
+    own = [(name, VARIANTS[name].input_size) for name in ("resnet18", "lite")]
+    for variant, side in [("resnet50", 512), ("resnet18", 512), *own]:
         print(f"{variant} at {side} x {side}")
         for label, parameters, flops in count(variant, side):
             print(f"  {label:26}{parameters:8.2f} M{flops:9.2f} GFLOP")
