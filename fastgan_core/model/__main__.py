@@ -17,10 +17,11 @@ PAPER = {
     "refinement 1/4": ["decoder.refine4"],
     "temporal skip, prediction": ["decoder.temporal_skip", "decoder.predict"],
 }
-FRAME = "lateral16 lateral32 context key frame_coarse frame_value frame_value_fine skip8 skip4".split()
+KEYS = ["lateral16", "lateral32", "context", "key"]
+SKIPS = ["frame_coarse", "frame_value", "frame_value_fine", "skip8", "skip4"]
 LITE = {
     "encoder, once a frame": ["encoder"],
-    "key and skips, once": FRAME,
+    "key and skips, once": KEYS + SKIPS,
     "reading the memory": [],
     "refinement 1/16": ["object_coarse", "refine16"],
     "refinement 1/8": ["up8", "refine8"],
