@@ -4,7 +4,7 @@ A runner has
 
 - ``variant``, ``device`` and ``dtype`` of the tensors that it takes and returns, ``precision``
   (``fp32 | fp16 | bf16``), ``name``;
-- ``__call__(*inputs) -> outputs``, the tensors that ``ends`` of the variant's step name, see :func:`kind`.
+- ``__call__(*inputs) -> outputs``, the tensors that ``ends`` of the variant's ``step_class`` names, see :func:`kind`.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ BACKENDS = ("auto", "torch", "onnxruntime", "openvino")
 
 
 def kind(variant: str) -> type[PaperNetwork] | type[LiteNetwork]:
-    """What the tracker uses a variant through; its ``parts`` is the module that runners run."""
+    """What the tracker uses a variant through; its ``step_class`` is the module that runners run."""
     return LiteNetwork if variant == Lite.variant else PaperNetwork
 
 
@@ -40,7 +40,7 @@ class TorchRunner:
         self.dtype = DTYPES[self.precision]
         # A copy: the caller's model keeps its device and precision.
         self.model = folded(model).to(self.device, self.dtype, memory_format=torch.channels_last)
-        self._step = kind(self.variant).parts(self.model)
+        self._step = kind(self.variant).step_class(self.model)
 
     def __call__(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
         return self._step(*inputs)

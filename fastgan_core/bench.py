@@ -184,10 +184,10 @@ def stripes(count: int, size: tuple[int, int]) -> np.ndarray:
 
 def gflop(variant: str, count: int, size: tuple[int, int]) -> float:
     """Arithmetic of a step in GFLOP; a multiply-add is two."""
-    parts = kind(variant).parts
-    shapes = parts.ends(variant, count, size[0] // STRIDE, size[1] // STRIDE)[0]
+    step_class = kind(variant).step_class
+    shapes = step_class.ends(variant, count, size[0] // STRIDE, size[1] // STRIDE)[0]
     with torch.device("meta"):
-        step = parts(build(variant).eval()).to("meta")
+        step = step_class(build(variant).eval()).to("meta")
         inputs = [torch.empty(shape) for shape in shapes.values()]
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         step(*inputs)

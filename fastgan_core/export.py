@@ -19,9 +19,9 @@ OPSET = 18
 FORMAT = "fastgan-onnx-1"
 
 
-def example(parts, variant: str, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
+def example(step_class, variant: str, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
     """Inputs of a step, zeros, with sides and a number of objects that are not 1, which an exporter would fix."""
-    return tuple(torch.zeros(shape, dtype=dtype) for shape in parts.ends(variant, 2, 2, 3)[0].values())
+    return tuple(torch.zeros(shape, dtype=dtype) for shape in step_class.ends(variant, 2, 2, 3)[0].values())
 
 
 def export_onnx(path: str | Path, model: torch.nn.Module, info: WeightsInfo, precision: str = "fp32") -> None:
@@ -47,16 +47,16 @@ def export_onnx(path: str | Path, model: torch.nn.Module, info: WeightsInfo, pre
     except ImportError as error:
         raise FastganError(f"export: {error}; run 'pip install onnx onnxscript onnxruntime'") from None
     dtype = DTYPES[precision]
-    parts = kind(model.variant).parts
-    step = parts(folded(model).to(dtype)).eval()
-    ends = parts.ends(model.variant, *(torch.export.Dim(n, min=1, max=64) for n in ("objects", "rows", "columns")))
+    step_class = kind(model.variant).step_class
+    step = step_class(folded(model).to(dtype)).eval()
+    ends = step_class.ends(model.variant, *(torch.export.Dim(n, min=1, max=64) for n in ("objects", "rows", "columns")))
     shapes = tuple(
         {axis: side for axis, side in enumerate(shape) if not isinstance(side, int)} for shape in ends[0].values()
     )
     with quiet():
         program = torch.onnx.export(
             step,
-            example(parts, model.variant, dtype),
+            example(step_class, model.variant, dtype),
             dynamo=True,
             input_names=list(ends[0]),
             output_names=list(ends[1]),

@@ -112,7 +112,7 @@ class LiteNetwork(Network):
     what says where it was a moment ago is put aside.
     """
 
-    parts = LiteStep
+    step_class = LiteStep
 
     def start(self, image: torch.Tensor, masks: torch.Tensor) -> LiteState:
         count, _, height, width = masks.shape

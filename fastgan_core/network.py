@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
 import torch
+from torch import nn
 
 
 class Verdict(NamedTuple):
@@ -24,6 +25,8 @@ class Network(ABC):
     Args:
         runner: what runs it, see :mod:`fastgan_core.backends`.
     """
+
+    step_class: type[nn.Module]  # what is run: tensors in, tensors out; its ``ends`` names them and their shapes
 
     def __init__(self, runner):
         self.runner = runner

@@ -67,7 +67,7 @@ def read_info(path: str | Path) -> WeightsInfo:
 def _check_ends(path, opened, variant: str) -> None:
     """Compare names, types and fixed sides of inputs and outputs with those that the tracker gives and takes."""
     ends = opened.get_inputs(), opened.get_outputs()
-    few, more = kind(variant).parts.ends(variant, 1, 1, 1), kind(variant).parts.ends(variant, 2, 2, 2)
+    few, more = kind(variant).step_class.ends(variant, 1, 1, 1), kind(variant).step_class.ends(variant, 2, 2, 2)
     fits = {end.type for group in ends for end in group} in ({"tensor(float)"}, {"tensor(float16)"})
     for group, small, large in zip(ends, few, more, strict=True):
         fits = fits and [end.name for end in group] == list(small)
@@ -119,7 +119,7 @@ class OnnxRuntimeRunner:
     def __call__(self, *inputs: torch.Tensor) -> list[torch.Tensor]:
         inputs = [tensor.contiguous() for tensor in inputs]
         count, _, height, width = inputs[1].shape  # previous, of any network
-        names, shapes = kind(self.variant).parts.ends(self.variant, count, height // STRIDE, width // STRIDE)
+        names, shapes = kind(self.variant).step_class.ends(self.variant, count, height // STRIDE, width // STRIDE)
         outputs = [torch.empty(shape, device=self.device, dtype=self.dtype) for shape in shapes.values()]
         binding = self._session.io_binding()
         place = (self.device.type, self.device.index or 0, self._kind)

@@ -63,6 +63,6 @@ def converted(model: torch.nn.Module):
     """A model of :mod:`fastgan_core.model` as OpenVINO's, its sides and number of objects dynamic."""
     import openvino
 
-    step = kind(model.variant).parts(folded(model))
+    step = kind(model.variant).step_class(folded(model))
     with quiet(), torch.no_grad():
         return openvino.convert_model(step, example_input=example(step, model.variant, torch.float32))

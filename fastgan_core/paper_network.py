@@ -102,7 +102,7 @@ class Seen(NamedTuple):
 class PaperNetwork(Network):
     """:class:`FaSTGAN`, or a file of ``fastgan export`` that holds it."""
 
-    parts = PaperStep
+    step_class = PaperStep
 
     def __init__(self, runner):
         super().__init__(runner)

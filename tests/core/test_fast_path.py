@@ -7,9 +7,11 @@ import pytest
 import torch
 from test_tracker import frame, labels
 
+from fastgan_core.backends import kind
 from fastgan_core.folding import folded
 from fastgan_core.graphs import BUCKETS, bucket, filled_up
-from fastgan_core.model import FaSTGAN
+from fastgan_core.model import FaSTGAN, build
+from fastgan_core.objects import Objects
 from fastgan_core.step import advance, device_labels, host_labels
 from fastgan_core.tracker import Tracker
 from fastgan_core.transfer import Transfer
@@ -82,6 +84,34 @@ def test_a_row_that_was_an_objects_before_does_not_touch_the_others(any_model):
         torch.testing.assert_close(ours[:3], plain, rtol=1e-3, atol=1e-3)
 
 
+class OnMeta:
+    """Runs a step on the device whose tensors have shapes and nothing in them: to look at a value is an error."""
+
+    name, precision, dtype, device = "meta", "fp32", torch.float32, torch.device("meta")
+
+    def __init__(self, variant: str):
+        self.variant = variant
+        with self.device:
+            self._step = kind(variant).step_class(build(variant).eval()).to(self.device)
+
+    def __call__(self, *inputs):
+        return self._step(*inputs)
+
+
+@pytest.mark.parametrize("variant", ["resnet18", "lite"])
+def test_a_step_never_looks_at_a_value(variant):
+    """Which would wait for the device, and could not be captured."""
+    network = kind(variant)(OnMeta(variant))
+    with network.device, torch.inference_mode():
+        small, masks = torch.empty(64, 96, 3, dtype=torch.uint8), torch.empty(3, 1, 64, 96)
+        objects = Objects.new((1, 2, 3), small, masks, network.start(torch.empty(1, 3, 64, 96), masks))
+        after, _, _ = advance(network, small, objects, torch.empty(()))
+        labels = device_labels(masks, after.lost, torch.empty(3, dtype=torch.uint8), (48, 72))
+    assert labels.shape == (48, 72)
+    assert [t.shape for t in after.tensors()] == [t.shape for t in objects.tensors()]
+    assert [t.dtype for t in after.tensors()] == [t.dtype for t in objects.tensors()]
+
+
 def test_every_number_of_objects_has_a_bucket():
     assert [bucket(n) for n in (1, 2, 3, 5, 32, 33, 255)] == [1, 2, 4, 8, 32, 33, 255]
     assert list(BUCKETS) == sorted(BUCKETS)
@@ -97,10 +127,10 @@ def test_transfer_on_a_cpu_copies_nothing():
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("ids", [(1,), (1, 2, 3), (300,)])
-def test_graphs_give_the_masks_of_plain_cuda(model, ids):
+def test_graphs_give_the_masks_of_plain_cuda(any_model, ids):
     results = []
     for graphs in (True, False):
-        tracker = Tracker(model, device="cuda", precision="fp32", size=64, graphs=graphs)
+        tracker = Tracker(any_model, device="cuda", precision="fp32", size=64, graphs=graphs)
         tracker.lost_threshold = 0.0
         tracker.step(frame())
         tracker.set_reference(frame(), labels(*ids))
@@ -119,11 +149,11 @@ def test_graphs_give_the_masks_of_plain_cuda(model, ids):
 
 
 @pytest.mark.gpu
-def test_a_branch_and_its_tracker_take_turns_on_cuda(model):
+def test_a_branch_and_its_tracker_take_turns_on_cuda(any_model):
     """Objects that catch up leave those that are followed on alone, and the other way round."""
     results = []
     for graphs in (True, False):
-        tracker = Tracker(model, device="cuda", precision="fp32", size=64, graphs=graphs)
+        tracker = Tracker(any_model, device="cuda", precision="fp32", size=64, graphs=graphs)
         tracker.lost_threshold = 0.0
         tracker.set_reference(frame(), labels(1))
         branch = tracker.branch()
