@@ -99,16 +99,18 @@ class Lite(nn.Module):
         """
         query = cells(each(frame.key, keys.shape[0])).expand(keys.shape[0], -1, -1)
         # -|k - q|^2 without the part that a softmax over the memory cancels. What remains of |k|^2 is in channels of
-        # its own, in two parts because it is large for half precision. Keys are then made as wide as values: that is
-        # what fused attention takes, and no mask of cells * memory is made.
+        # its own, in two parts because it is large for half precision: no mask of cells * memory is made.
         scale = math.sqrt(KEY)
         length = -keys.float().square().sum(dim=2) / scale
         coarse = length.to(keys.dtype)
         fine = (length - coarse.float()).to(keys.dtype)
         keys = torch.cat([keys, torch.stack([coarse, fine, absent.clamp(min=FAR)], dim=2)], dim=2)
         query = torch.cat([2 * query, torch.full_like(query[..., :3], scale)], dim=2)
-        query, keys = (F.pad(x, (0, VALUE - KEY - 3))[:, None] for x in (query, keys))
-        found = F.scaled_dot_product_attention(query, keys, values[:, None], scale=1 / scale)[:, 0]
+        if not (torch.jit.is_tracing() or torch.compiler.is_exporting()):
+            # PyTorch's fused attention takes keys as wide as values; other runtimes would only compute more.
+            query, keys = (F.pad(x, (0, VALUE - KEY - 3)) for x in (query, keys))
+        query, keys, values = (x[:, None] for x in (query, keys, values))
+        found = F.scaled_dot_product_attention(query, keys, values, scale=1 / scale)[:, 0]
         return found.transpose(1, 2).unflatten(2, frame.key.shape[-2:])
 
     def decode(
