@@ -1,6 +1,8 @@
 """CUDA graphs: the whole step of a frame as one launch, for a few numbers of objects."""
 
+import threading
 import warnings
+from contextlib import contextmanager
 
 import torch
 
@@ -10,6 +12,24 @@ from fastgan_core.step import advance, device_labels
 
 BUCKETS = (1, 2, 4, 8, 16, 32)  # numbers of objects that graphs are captured for; a batch is filled up to the next
 LARGEST = 16  # graphs kept; a camera that changes its size again and again must not fill the memory
+
+_capturing = threading.Lock()
+_streams: dict[torch.device, torch.cuda.Stream] = {}
+
+
+@contextmanager
+def capture_stream(device: torch.device):
+    """The stream that a device's graphs are captured on, for one thread at a time.
+
+    One for the whole process: torch keeps a workspace of cuBLAS for each thread's handle and stream that a product ran
+    on, 32 MiB on Hopper, and a stream for each tracker would leave one behind with each. Graphs thus share it, and are
+    replayed one after another, on the default stream.
+    """
+    with _capturing:
+        if device not in _streams:
+            # Of this device: torch's own stream for captures is of the device that the first capture was on.
+            _streams[device] = torch.cuda.Stream(device)
+        yield _streams[device]
 
 
 def bucket(count: int) -> int:
@@ -23,10 +43,10 @@ class Captured:
     Args:
         network: what looks at the frames. small: a frame, ``(h, w, 3) uint8``. objects: any state of the number and
             size wanted. threshold: tensor of one. size: ``(H, W)`` of the label image.
-        ids: dtype of the label image. pool: of memory, shared with graphs that were captured on the same ``stream``.
+        ids: dtype of the label image. pool: of memory, shared with other graphs of the same tracker.
     """
 
-    def __init__(self, network: Network, small, objects: Objects, threshold, size, ids: torch.dtype, pool, stream):
+    def __init__(self, network: Network, small, objects: Objects, threshold, size, ids: torch.dtype, pool):
         self._small = small.clone()
         self._state = objects.mapped(torch.clone, objects.ids)
         self._ids = torch.zeros(len(objects.ids), dtype=ids, device=small.device)
@@ -40,16 +60,17 @@ class Captured:
             return labels, torch.stack([scores, state.lost.to(scores.dtype)])
 
         self._graph = torch.cuda.CUDAGraph()
-        stream.wait_stream(torch.cuda.current_stream(small.device))
-        # The outer stream also brings the thread back to its own one when a capture fails, which torch does not.
-        with torch.cuda.stream(stream):
-            # Libraries choose their kernels in the first runs, which must not be part of the graph.
-            for _ in range(3):
-                run()
-            # thread_local: another thread goes on uploading frames meanwhile, which is no part of the graph.
-            with torch.cuda.graph(self._graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
-                self._results = run()
-        torch.cuda.current_stream(small.device).wait_stream(stream)
+        with capture_stream(small.device) as stream:
+            stream.wait_stream(torch.cuda.current_stream(small.device))
+            # The outer stream also brings the thread back to its own one when a capture fails, which torch does not.
+            with torch.cuda.stream(stream):
+                # Libraries choose their kernels in the first runs, which must not be part of the graph.
+                for _ in range(3):
+                    run()
+                # thread_local: another thread goes on uploading frames meanwhile, which is no part of the graph.
+                with torch.cuda.graph(self._graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
+                    self._results = run()
+            torch.cuda.current_stream(small.device).wait_stream(stream)
         for target, tensor in zip(self._state.tensors(), start, strict=True):
             target.copy_(tensor)
         self._current: Objects | None = None
@@ -75,7 +96,7 @@ class Graphs:
     def __init__(self, network: Network):
         self._network = network
         self._captured: dict[tuple, Captured] = {}
-        self._pool = self._stream = None
+        self._pool = None
         self._threshold: torch.Tensor | None = None
         self._value: float | None = None
         self.usable = True
@@ -88,8 +109,6 @@ class Graphs:
         if self._threshold is None:
             self._threshold = torch.empty((), device=small.device)
             self._pool = torch.cuda.graph_pool_handle()
-            # Of this device: torch's own stream for captures is of the device that the first capture was on.
-            self._stream = torch.cuda.Stream(small.device)
         if threshold != self._value:
             self._threshold.fill_(threshold)
             self._value = threshold
@@ -100,9 +119,7 @@ class Graphs:
                 self._pool = torch.cuda.graph_pool_handle()  # the former one ended with its last graph
             try:
                 filled = filled_up(objects, key[0])
-                self._captured[key] = Captured(
-                    self._network, small, filled, self._threshold, size, ids, self._pool, self._stream
-                )
+                self._captured[key] = Captured(self._network, small, filled, self._threshold, size, ids, self._pool)
             except RuntimeError as error:
                 if isinstance(error, torch.OutOfMemoryError):
                     raise

@@ -52,19 +52,20 @@ def test_frames_are_uploaded_while_another_thread_captures_graphs(model):
 
 @pytest.mark.parametrize("graphs", [False, True])
 def test_a_tracker_that_is_dropped_gives_its_memory_back(model, graphs):
-    """What the node does when it is deactivated."""
-    gc.collect()
-    torch.cuda.empty_cache()
-    before = torch.cuda.memory_reserved()
-    tracker = Tracker(model, device="cuda", size=64, graphs=graphs)
-    tracker.set_reference(frame(), labels(1, 2, 3))
-    for seed in range(3):
-        tracker.step(frame(seed=seed))
-    assert tracker.device_memory() > before
-    del tracker
-    gc.collect()
-    torch.cuda.empty_cache()
-    assert torch.cuda.memory_reserved() <= before
+    """What the node does when it is deactivated. The first leaves what a process keeps once, cuBLAS's workspaces."""
+    left = []
+    for _ in range(3):
+        tracker = Tracker(model, device="cuda", size=64, graphs=graphs)
+        tracker.set_reference(frame(), labels(1, 2, 3))
+        for seed in range(3):
+            tracker.step(frame(seed=seed))
+        held = tracker.device_memory()
+        del tracker
+        gc.collect()
+        torch.cuda.empty_cache()
+        left.append(torch.cuda.memory_reserved())
+        assert held > left[-1]
+    assert left[2] <= left[1] <= left[0]
 
 
 def test_objects_that_the_memory_does_not_suffice_for_leave_the_tracks_as_they_are(model):

@@ -1,5 +1,8 @@
 """The network and the step as they run give what the plain ones give."""
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +12,7 @@ from test_tracker import frame, labels
 
 from fastgan_core.backends import kind
 from fastgan_core.folding import folded
-from fastgan_core.graphs import BUCKETS, bucket, filled_up
+from fastgan_core.graphs import BUCKETS, bucket, capture_stream, filled_up
 from fastgan_core.model import FaSTGAN, build
 from fastgan_core.objects import Objects
 from fastgan_core.step import advance, device_labels, host_labels
@@ -115,6 +118,28 @@ def test_a_step_never_looks_at_a_value(variant):
 def test_every_number_of_objects_has_a_bucket():
     assert [bucket(n) for n in (1, 2, 3, 5, 32, 33, 255)] == [1, 2, 4, 8, 32, 33, 255]
     assert list(BUCKETS) == sorted(BUCKETS)
+
+
+def test_graphs_of_a_device_are_captured_on_one_stream_by_one_thread_at_a_time(monkeypatch):
+    streams: dict = {}
+    monkeypatch.setattr("fastgan_core.graphs._streams", streams)
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: [device])
+    taken, inside = [], threading.Lock()
+
+    def capture(number: int):
+        with capture_stream(torch.device("cuda", number % 2)) as stream:
+            assert inside.acquire(blocking=False)
+            taken.append(stream)
+            time.sleep(0.002)
+            inside.release()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(capture, range(16)))
+    with pytest.raises(ValueError, match="failed"), capture_stream(torch.device("cuda", 0)):
+        raise ValueError("a capture failed")
+    capture(0)
+    assert len(taken) == 17 and len(streams) == 2
+    assert all(stream is streams[stream[0]] for stream in taken)
 
 
 def test_transfer_on_a_cpu_copies_nothing():

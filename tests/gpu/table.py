@@ -61,8 +61,9 @@ def lines_of(name: str, result: dict):
             held = f"{way}: {r['held_mb']:.0f} MB above the context of {result['context_mb']:.0f}"
             held += f", needed {r['needed_mb']:.0f} (torch's {r['torch_mb']:.0f} and {r['needed_torch_mb']:.0f})"
             yield held, f"<= {wanted} MB", r["held_mb"] <= wanted
-            left = f"{way}: dropped, {r['left_mb']:.0f} MB left, of which torch's {r['left_torch_mb']:.1f}"
-            yield left, "nothing of torch's", r["left_torch_mb"] < 1
+            yield (f"{way}: dropped, {r['left_mb']:.0f} MB left, of which torch's {r['left_torch_mb']:.1f}",)
+        more = result["graphs again"]["left_torch_mb"] - result["plain"]["left_torch_mb"]
+        yield f"graphs again: dropped, {more:.1f} MB of torch's more", "nothing", more < 1
 
 
 def described(row: dict) -> str:
