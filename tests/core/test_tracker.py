@@ -9,6 +9,8 @@ import torch
 from fastgan_core.aggregation import aggregate, winners, won
 from fastgan_core.errors import FastganError
 from fastgan_core.inputs import network_size
+from fastgan_core.metrics import region_similarity
+from fastgan_core.scene import Scene
 from fastgan_core.tracked import describe
 from fastgan_core.tracker import Tracker
 
@@ -306,11 +308,12 @@ def test_threads_may_edit_while_frames_run(tracker):
 
 
 @pytest.mark.gpu
-def test_cuda_gives_the_cpus_masks(model):
-    results = {}
+def test_cuda_gives_the_cpus_masks():
+    """With the weights that ship: random ones are undecided in so many places that rounding decides there."""
+    scene, masks = Scene(320, 240), {}
     for device in ("cpu", "cuda"):
-        tracker = Tracker(model, device=device, precision="fp32", size=64)
-        tracker.lost_threshold = 0.0
-        tracker.set_reference(frame(), labels(1, 2))
-        results[device] = tracker.step(frame(seed=1)).labels
-    assert (results["cpu"] == results["cuda"]).mean() > 0.99
+        tracker = Tracker.from_weights(device=device, precision="fp32")
+        tracker.set_reference(*scene[0])
+        masks[device] = [tracker.step(scene[index][0]).labels > 0 for index in range(2, 22, 2)]
+    assert all(mask.any() for mask in masks["cpu"])
+    assert np.mean([region_similarity(*pair) for pair in zip(masks["cpu"], masks["cuda"], strict=True)]) > 0.99
