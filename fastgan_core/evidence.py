@@ -10,6 +10,7 @@ SHADES, TONES = 6, 4  # bins along each of two axes of chroma, and of brightness
 BINS = SHADES * SHADES * TONES
 STEP = 2  # every other pixel in each direction is counted
 LEAST = 32  # with fewer of them a histogram says little about an object
+COPIES = 32  # of each bin on a GPU, see _counted()
 USUAL = 0.93  # likeness that is assumed of an object whose colours are not known
 # Logistic of both signals, fitted by training/lost_and_found.py --fit; docs/lost_and_found.md says on what.
 SURE, ALIKE, BIAS = 30.5, 9.8, -34.9
@@ -32,9 +33,21 @@ def colours(small: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     down = _bins(0.5 + 0.75 * (red + green - 2 * blue) / total, SHADES)
     place = ((across * SHADES + down) * TONES + tone).flatten()
     weights = masks[:, 0, ::STEP, ::STEP].flatten(1).float()
-    counts = weights.new_zeros(len(weights), BINS).index_add_(1, place, weights)
+    counts = _counted(place, weights, COPIES if place.is_cuda else 1)
     sizes = counts.sum(dim=1, keepdim=True)
     return counts / sizes.clamp(min=LEAST) * (sizes >= LEAST)
+
+
+def _counted(place: torch.Tensor, weights: torch.Tensor, copies: int) -> torch.Tensor:
+    """Sums ``(N, BINS)`` of the weights ``(N, P)`` of the pixels whose bin is ``place (P,)``.
+
+    A GPU adds to one place one after another, so that there neighbours count into different copies of their bin.
+    A product with rows of zeros and ones would do too, and needs 60 MB for 864x480 pixels.
+    """
+    if copies > 1:
+        place = place * copies + torch.arange(len(place), device=place.device) % copies
+    counts = weights.new_zeros(len(weights), BINS * copies).index_add_(1, place, weights)
+    return counts.view(len(weights), BINS, copies).sum(dim=2) if copies > 1 else counts
 
 
 def _bins(values: torch.Tensor, count: int) -> torch.Tensor:

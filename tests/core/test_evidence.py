@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from fastgan_core import hiding
-from fastgan_core.evidence import BINS, colours, confidence, likeness
+from fastgan_core.evidence import BINS, COPIES, _counted, colours, confidence, likeness
 from fastgan_core.scene import Scene
 
 
@@ -25,6 +25,16 @@ def test_colours_are_those_under_the_mask():
     torch.testing.assert_close(colours(frame, masks / 2)[0], red)
     assert likeness(red[None], green[None]).item() == pytest.approx(0, abs=1e-3)
     assert likeness(red[None], red[None]).item() == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_copies_of_the_bins_count_the_same(count):
+    random = torch.Generator().manual_seed(0)
+    place = torch.randint(0, BINS, (999,), generator=random)
+    weights = torch.rand(count, 999, generator=random)
+    rows = torch.nn.functional.one_hot(place, BINS).float()
+    for copies in (1, COPIES):
+        torch.testing.assert_close(_counted(place, weights, copies), weights @ rows)
 
 
 def test_half_the_light_is_nearly_the_same_colour_and_another_colour_is_not():
