@@ -33,7 +33,7 @@ def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_bench_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--variant", nargs="+", choices=("lite", "resnet18", "resnet50"), default=["resnet18"])
+    parser.add_argument("--variant", nargs="+", choices=("lite", "resnet18", "resnet50"), default=["lite"])
     parser.add_argument("--size", type=int, nargs="+", default=[0], help="side of the network's square; 0: the default")
     parser.add_argument("--objects", type=int, nargs="+", default=[1, 4], metavar="N")
     parser.add_argument("--precision", nargs="+", choices=("auto", "fp32", "fp16", "bf16"), default=["auto"])

@@ -30,6 +30,7 @@ class Mix:
     loose: float = setting(0.5, "share of spare sprites that are drawn, as objects that nobody follows", 0, 1)
     away: float = setting(0.15, "share of sprites that are out of sight for a part of the clip", 0, 1)
     jump: float = setting(0.35, "share of clips whose reference is of another time than the frames that follow", 0, 1)
+    view: list[float] = setting([0.6, 1.2], "side of the view, from and to, in shorter sides of the picture", 0.1, 4)
     motion: float = setting(1.0, "strength of all motion", 0, 5)
     bend: float = setting(1.0, "strength of all bending", 0, 5)
     colour: float = setting(1.0, "strength of colour changes", 0, 3)
@@ -165,7 +166,7 @@ class Synthesis:
         """Where a camera looks that has the object of ``rows (B, 2)``, if there is one, in its view."""
         rng, objects, clips = self.rng, self.bank.objects, len(picture)
         held = rows[:, 0] >= 0
-        zoom = np.exp(rng.uniform(np.log(0.55), np.log(1.15), clips))  # half the view's side; 1 = the shorter side fits
+        zoom = np.exp(rng.uniform(*np.log(self.mix.view), clips))
         reach = objects.reach[rows[:, 0]].max(axis=1)
         zoom = np.where(held, np.clip(zoom, 0.62 * reach, np.maximum(8 * reach, 0.3)), zoom)
         room = np.maximum(0, self.bank.extent[picture] - zoom[:, None])

@@ -13,7 +13,7 @@ from tests.core.test_cli import fastgan
 
 
 def test_bench_measures_every_combination(monkeypatch, tmp_path, capsys):
-    arguments = ("--objects", 1, 3, "--size", 64, "--precision", "fp32", "bf16", "--steps", 2)
+    arguments = ("--objects", 1, 3, "--size", 64, "--precision", "fp32", "bf16", "--steps", 2, "--variant", "resnet18")
     assert fastgan(monkeypatch, "bench", *arguments, "--device", "cpu", "--json", tmp_path / "b.json") == 0
     result = json.loads((tmp_path / "b.json").read_text())
     rows = result["rows"]
@@ -39,7 +39,7 @@ def test_what_takes_too_long_is_left_out_in_words(monkeypatch, capsys):
     arguments = ("--objects", 4, 1, "--size", 64, "--precision", "fp32", "--device", "cpu")
     assert fastgan(monkeypatch, "bench", *arguments) == 2
     said = capsys.readouterr().out
-    assert "left out: resnet18, torch, fp32, size: 64, objects: 1: it is too slow here, a step takes 11 s" in said
+    assert "left out: lite, torch, fp32, size: 64, objects: 1: it is too slow here, a step takes 11 s" in said
     assert said.count("left out") == 2  # four objects are not even tried
     assert len(steps) < 20
 

@@ -9,12 +9,13 @@ from safetensors.torch import load_file
 from fastgan_core.data.packs import encode, write_pack
 from fastgan_core.data.synthesis import Clips
 from fastgan_core.errors import FastganError
-from fastgan_core.model.lite import Lite
+from fastgan_core.model import FaSTGAN, Lite
 from fastgan_core.training.lite import trainer as trainer_module
 from fastgan_core.training.lite.recipe import LiteRecipe, Stretch
 from fastgan_core.training.lite.trainer import LiteTrainer, build
 from fastgan_core.training.lite.unroll import aggregated, clip_loss, planes, starts, unroll
 from fastgan_core.training.reading import from_dict
+from fastgan_core.weights import save_weights
 from tests.core.footage import picture
 
 CPU = torch.device("cpu")
@@ -170,9 +171,19 @@ def test_a_damaged_state_is_named(folder, tmp_path):
         LiteTrainer(recipe(folder), tmp_path, CPU)
 
 
+def test_a_run_starts_from_a_checkpoint(folder, tmp_path, lite):
+    save_weights(tmp_path / "start.safetensors", lite)
+    begin = build(recipe(folder, init=str(tmp_path / "start.safetensors")))
+    assert begin.training and all(p.requires_grad for p in begin.parameters())
+    torch.testing.assert_close(begin.key.weight, lite.key.weight, rtol=1e-3, atol=1e-3)
+
+
 def test_a_checkpoint_of_something_else_is_refused(folder, tmp_path):
-    with pytest.raises(FastganError, match="init"):
+    with pytest.raises(FastganError, match="there is no file"):
         build(recipe(folder, init=str(tmp_path / "none.safetensors")))
+    save_weights(tmp_path / "other.safetensors", FaSTGAN("resnet18"))
+    with pytest.raises(FastganError, match="holds a resnet18"):
+        build(recipe(folder, init=str(tmp_path / "other.safetensors")))
 
 
 def test_without_the_package_the_way_to_it_is_said(folder, monkeypatch):
@@ -189,6 +200,7 @@ def test_without_the_package_the_way_to_it_is_said(folder, monkeypatch):
         ({"stretches": [{"until": 1, "size": 65, "clips": 1}]}, "multiple of 32"),
         ({"stretches": [{"until": 1, "size": 64}]}, "clips"),
         ({"stretches": 3}, "must be a list"),
+        ({"stretches": [{"until": 1, "size": 64, "clips": 1}], "view": [2.0, 1.0]}, "smaller first"),
         ({"strectches": []}, "did you mean"),
     ],
 )

@@ -7,15 +7,21 @@ from pathlib import Path
 import pytest
 import torch
 
+from fastgan_core.data.packs import encode, write_pack
+from fastgan_core.training.lite.recipe import LiteRecipe, Stretch
+from fastgan_core.training.lite.trainer import LiteTrainer
 from fastgan_core.training.reading import load_recipe
 from fastgan_core.training.recipe import Phase, Recipe, table
 from fastgan_core.training.trainer import Trainer
+from tests.core.footage import picture
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "training/configs").glob("*.yaml"))
+OF_LITE = [path for path in CONFIGS if "_lite" in path.stem]
+OF_THE_PAPER = [path for path in CONFIGS if path not in OF_LITE]
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", OF_THE_PAPER, ids=lambda path: path.stem)
 def test_every_recipe_takes_a_step_in_small(path, davis, youtube_vos, stills, tmp_path):
     whole = load_recipe(path)
     places = {"davis": davis, "youtube_vos": youtube_vos, "stills_root": stills}
@@ -28,6 +34,17 @@ def test_every_recipe_takes_a_step_in_small(path, davis, youtube_vos, stills, tm
     measures, _ = run.train_step(iter(run.batches()).__next__)
     assert torch.isfinite(measures["loss"])
     assert ("temporal/distance" in measures) == path.stem.startswith("adversarial")
+
+
+@pytest.mark.parametrize("path", OF_LITE, ids=lambda path: path.stem)
+def test_every_recipe_of_lite_takes_a_step_in_small(path, tmp_path):
+    write_pack(tmp_path / "packs", "few", [encode(*picture(n), 64, 90) for n in range(3)])
+    changes = {"packs": [str(tmp_path / "packs")], "init": "", "backbone": "", "budget": 0.01, "side": 32}
+    changes |= {"weights": {}, "stretches": [{"until": 1.0, "size": 32, "clips": 1, "frames": 2}], "precision": "fp32"}
+    recipe = load_recipe(path, [f"{key}={json.dumps(value)}" for key, value in changes.items()])
+    run = LiteTrainer(recipe, tmp_path / "run", torch.device("cpu"))
+    run.run()
+    assert run.step > 0
 
 
 def test_the_papers_numbers():
@@ -46,11 +63,13 @@ def test_the_papers_numbers():
 
 
 def test_the_documentation_lists_all_keys_as_they_are():
-    assert table((Recipe, ""), (Phase, "phases[].")) in (ROOT / "docs/training.md").read_text()
+    text = (ROOT / "docs/training.md").read_text()
+    assert table((Recipe, ""), (Phase, "phases[].")) in text
+    assert table((LiteRecipe, ""), (Stretch, "stretches[].")) in text
 
 
 def test_every_recipe_is_in_the_documentation():
-    named = re.findall(r"\| `((?:pretrain|adversarial)_\w+)` \|", (ROOT / "docs/training.md").read_text())
+    named = re.findall(r"\| `((?:pretrain|adversarial|finetune)_\w+)` \|", (ROOT / "docs/training.md").read_text())
     assert sorted(named) == [path.stem for path in CONFIGS]
 
 

@@ -15,10 +15,12 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from fastgan_core.model import FaSTGAN
 from fastgan_core.training.logbook import Logbook
 from fastgan_core.training.reading import from_dict
 from fastgan_core.training.stages import Stage
 from fastgan_core.training.trainer import Trainer
+from fastgan_core.weights import save_weights
 
 ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")
@@ -132,6 +134,7 @@ from safetensors.torch import save_file
 from fastgan_core.training.distributed import processes, rank
 from fastgan_core.training.reading import from_dict
 from fastgan_core.training.trainer import Trainer
+from fastgan_core.weights import save_weights
 from tests.core.test_resume import gradients
 torch.set_num_threads(1)
 values, out = json.loads(sys.argv[1]), Path(sys.argv[2])
@@ -146,7 +149,9 @@ with processes("cpu") as device:
 def test_two_processes_with_half_the_batch_each_have_the_gradients_of_one(adversarial, tmp_path, one_thread):
     values = adversarial | {"critic_steps": 1, "clip_gradient": 0}
     # A network that knows its statistics: batch norm over half of a batch is another function.
-    values |= {"init": str(ROOT / "fastgan_core/checkpoints/resnet18.safetensors")}
+    torch.manual_seed(0)
+    save_weights(tmp_path / "start.safetensors", FaSTGAN("resnet18"))
+    values |= {"init": str(tmp_path / "start.safetensors")}
     processes = start_two(["-c", WORKER, json.dumps(values), tmp_path], cwd=ROOT)
     one = gradients(Trainer(from_dict(values), tmp_path / "alone", CPU))
     assert said_by(processes).count("this run is finished") == 1  # one process speaks

