@@ -96,8 +96,10 @@ def load_bank(folders: list[str | Path], side: int, device: torch.device, leave_
             sets[name] = np.array(stills)
         videos += [np.array(rows) for rows in frames.values() if len(rows) > 3]
         about[name] = {"pictures": count - first, "sha256": checksums}
-    if not found:
-        raise FastganError("packs: not one object in them covers between 0.8 % and 75 % of its picture")
+    if not sets:
+        raise FastganError(
+            "packs: no still in them has an object that covers between 0.8 % and 75 % of it; clips are made of such"
+        )
     picture, number, x, y, right, down, share = (np.array(column) for column in zip(*found, strict=True))
     objects = Objects(picture, number, np.stack([x, y], 1), np.stack([right, down], 1), share)
     return Bank(torch.cat(blocks), np.array(extents), objects, sets, videos, about)

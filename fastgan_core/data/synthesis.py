@@ -124,10 +124,9 @@ class Synthesis:
     def _base(self, frames: int, jump: bool) -> tuple[np.ndarray, tuple[int, int]]:
         """Pictures of each frame, and the rows of the object to follow in the first and the second; -1 = none."""
         rng, bank = self.rng, self.bank
-        if bank.videos and (rng.random() < self.video or not bank.sets):
-            sizes = np.sqrt(
-                [len(video) for video in bank.videos]
-            )  # long videos more often, but not by all their length
+        if bank.videos and rng.random() < self.video:
+            # Long videos more often, but not by all their length.
+            sizes = np.sqrt([len(video) for video in bank.videos])
             video = bank.videos[int(rng.choice(len(sizes), p=sizes / sizes.sum()))]
             stride = int(rng.choice([1, 2, 3, 5], p=[0.3, 0.3, 0.25, 0.15]))
             stride = max(1, min(stride, (len(video) - 1) // (frames - 1)))

@@ -6,8 +6,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from fastgan_core.data.bank import load_bank
 from fastgan_core.data.packs import encode, write_pack
-from fastgan_core.data.synthesis import Clips
+from fastgan_core.data.synthesis import Clips, Mix, Synthesis
 from fastgan_core.errors import FastganError
 from fastgan_core.model import FaSTGAN, Lite
 from fastgan_core.training.lite import trainer as trainer_module
@@ -207,3 +208,26 @@ def test_without_the_package_the_way_to_it_is_said(folder, monkeypatch):
 def test_recipes_that_cannot_be_are_refused(values, words):
     with pytest.raises(FastganError, match=words):
         from_dict({"variant": "lite", **values})
+
+
+@pytest.mark.gpu
+def test_a_run_on_a_gpu(folder, tmp_path):
+    """Clips are drawn there by a thread and a stream of their own."""
+    run = LiteTrainer(recipe(folder, budget=0.1, precision="auto"), tmp_path / "run", torch.device("cuda"))
+    before = run.model.key.weight.clone()
+    run.run()
+    assert run.step > 3 and run.progress == 1
+    assert not torch.equal(before, run.model.key.weight)
+    assert all(torch.isfinite(value).all() for value in run.average.parameters())
+
+
+@pytest.mark.gpu
+def test_clips_on_a_gpu_are_those_of_a_cpu(folder):
+    """Where they go is decided on the CPU; without what the device draws itself, they are the same."""
+    mix = Mix(colour=0, damage=0)
+    drawn = [
+        Synthesis(load_bank([folder], 64, torch.device(device)), mix, {}, 0).draw(3, 3, 2, 64)
+        for device in ("cpu", "cuda")
+    ]
+    torch.testing.assert_close(drawn[0].frames, drawn[1].frames.cpu(), rtol=0, atol=0.02)
+    assert (drawn[0].masks == drawn[1].masks.cpu()).float().mean() > 0.999

@@ -79,6 +79,12 @@ def test_a_bank_knows_where_objects_are(tmp_path):
     assert bank.row(still, 9) == -1
 
 
+def test_videos_alone_are_not_enough(tmp_path):
+    write_pack(tmp_path, "videos", [encode(*picture(n), 64, 90, video=0) for n in range(5)])
+    with pytest.raises(FastganError, match="no still"):
+        load_bank([tmp_path], 64, torch.device("cpu"))
+
+
 def test_objects_too_small_or_too_large_to_follow_are_left_out():
     labels = np.zeros((100, 100), np.uint8)
     labels[:2, :2], labels[10:, :] = 1, 2
