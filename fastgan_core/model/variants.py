@@ -17,7 +17,7 @@ class Variant:
 VARIANTS = {
     "resnet50": Variant(512),  # the paper's
     "resnet18": Variant(384),  # the same, for small machines
-    "lite": Variant(448),  # one encoder pass for all objects
+    "lite": Variant(384),  # one encoder pass for all objects
 }
 
 

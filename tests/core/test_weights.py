@@ -26,8 +26,8 @@ def test_round_trip(any_model, tmp_path):
 
 def test_the_file_that_ships_fits_the_repository():
     _, info = load_weights()
-    assert info.variant == "lite"
-    assert {recipe["variant"] for recipe in info.recipe["average_of"]} == {"lite"}
+    assert info.variant == info.recipe["variant"] == "lite"
+    assert info.recipe["trained_steps"] > 0
     assert info.licence
     assert info.path.stat().st_size < 12e6
 
