@@ -20,6 +20,11 @@ def aggregate(logits: torch.Tensor, lost: torch.Tensor) -> torch.Tensor:
     return odds / (1 + torch.where(lost, odds.sum(dim=0, keepdim=True), followed))
 
 
+def others(masks: torch.Tensor, dim: int) -> torch.Tensor:
+    """For each object along ``dim`` the sum of all other masks, at most 1."""
+    return (masks.sum(dim=dim, keepdim=True) - masks).clamp(0, 1)
+
+
 def winners(masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Which object is the likeliest at each pixel of ``(N, h, w)``, and whether it is likelier than the background.
 

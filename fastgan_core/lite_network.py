@@ -3,13 +3,12 @@
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
-from fastgan_core.aggregation import aggregate
+from fastgan_core.aggregation import aggregate, others
 from fastgan_core.model import STRIDE, Lite
 from fastgan_core.model.lite import KEY, VALUE, WIDTHS
-from fastgan_core.network import Network, Verdict
+from fastgan_core.network import Network, Verdict, fit
 
 # Slots of an object's memory, a frame in each: references, never forgotten; the last frame; a ring of earlier ones.
 VIEWS, RING = 1, 3
@@ -67,7 +66,7 @@ def planes(masks: torch.Tensor, lost: torch.Tensor) -> torch.Tensor:
         ``(N, 2, h, w)``
     """
     shown = masks.masked_fill(lost, 0)
-    return torch.cat([masks, (shown.sum(dim=0, keepdim=True) - shown).clamp(0, 1)], dim=1)
+    return torch.cat([masks, others(shown, dim=0)], dim=1)
 
 
 class LiteState(NamedTuple):
@@ -81,17 +80,13 @@ class LiteState(NamedTuple):
     turn: torch.Tensor  # (N,) int32, place in the round of EVERY * RING frames that the ring is filled in
 
     def resized(self, size: tuple[int, int]) -> "LiteState":
-        def fit(x: torch.Tensor, stride: int) -> torch.Tensor:
-            there = size[0] // stride, size[1] // stride
-            return F.interpolate(x, size=there, mode="bilinear", align_corners=False)
-
         def fit_slots(x: torch.Tensor) -> torch.Tensor:
-            fitted = fit(x.flatten(0, 1).permute(0, 3, 1, 2), 16).permute(0, 2, 3, 1)
+            fitted = fit(x.flatten(0, 1).permute(0, 3, 1, 2), size, 16).permute(0, 2, 3, 1)
             return fitted.unflatten(0, x.shape[:2]).contiguous()
 
         return self._replace(
-            previous=fit(self.previous, 1),
-            memory=fit(self.memory, 4),
+            previous=fit(self.previous, size, 1),
+            memory=fit(self.memory, size, 4),
             keys=fit_slots(self.keys),
             values=fit_slots(self.values),
         )

@@ -4,7 +4,14 @@ from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import nn
+
+
+def fit(x: torch.Tensor, size: tuple[int, int], stride: int) -> torch.Tensor:
+    """A part of a state, ``(N, C, ...)`` at 1/``stride`` of the network's input, for an input of another ``(h, w)``."""
+    there = size[0] // stride, size[1] // stride
+    return F.interpolate(x, size=there, mode="bilinear", align_corners=False)
 
 
 class Verdict(NamedTuple):

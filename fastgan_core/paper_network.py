@@ -3,13 +3,12 @@
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from fastgan_core.model import STRIDE, FaSTGAN
 from fastgan_core.model.encoder import CHANNELS
 from fastgan_core.model.regressor import WIDTHS
-from fastgan_core.network import Network, Verdict
+from fastgan_core.network import Network, Verdict, fit
 
 PLACES = 8  # about the frame, four in a row and two rows, at which a lost object is looked for
 
@@ -79,15 +78,11 @@ class PaperState(NamedTuple):
         return flat.gather(2, cells.expand_as(flat)).view_as(self.reference)
 
     def resized(self, size: tuple[int, int]) -> "PaperState":
-        def fit(x: torch.Tensor, stride: int) -> torch.Tensor:
-            there = size[0] // stride, size[1] // stride
-            return F.interpolate(x, size=there, mode="bilinear", align_corners=False)
-
         return self._replace(
-            reference=fit(self.reference, STRIDE),
-            previous=fit(self.previous, 1),
-            memory=fit(self.memory, 4),
-            last=fit(self.last, 1),
+            reference=fit(self.reference, size, STRIDE),
+            previous=fit(self.previous, size, 1),
+            memory=fit(self.memory, size, 4),
+            last=fit(self.last, size, 1),
         )
 
 

@@ -22,7 +22,6 @@ class Objects:
     number: np.ndarray  # (n,) int, its id in the picture's mask
     centre: np.ndarray  # (n, 2) x, y of its box
     reach: np.ndarray  # (n, 2) half its box's sides
-    share: np.ndarray  # (n,) share of the picture
 
 
 @dataclass
@@ -100,13 +99,13 @@ def load_bank(folders: list[str | Path], side: int, device: torch.device, leave_
         raise FastganError(
             "packs: no still in them has an object that covers between 0.8 % and 75 % of it; clips are made of such"
         )
-    picture, number, x, y, right, down, share = (np.array(column) for column in zip(*found, strict=True))
-    objects = Objects(picture, number, np.stack([x, y], 1), np.stack([right, down], 1), share)
+    picture, number, x, y, right, down = (np.array(column) for column in zip(*found, strict=True))
+    objects = Objects(picture, number, np.stack([x, y], 1), np.stack([right, down], 1))
     return Bank(torch.cat(blocks), np.array(extents), objects, sets, videos, about)
 
 
 def boxes(labels: np.ndarray, extent: np.ndarray) -> list[tuple]:
-    """``(id, x, y, half width, half height, share)`` of the objects of ``(H, W)`` ids that are worth following."""
+    """``(id, x, y, half width, half height)`` of the objects of ``(H, W)`` ids that are worth following."""
     areas = np.bincount(labels.ravel()) / labels.size
     result = []
     for number in np.flatnonzero((areas > SMALLEST) & (areas < LARGEST)):
@@ -114,5 +113,5 @@ def boxes(labels: np.ndarray, extent: np.ndarray) -> list[tuple]:
             box = np.array(cv2.boundingRect((labels == number).view(np.uint8)), float)
             size = np.array(labels.shape[::-1])
             centre = ((box[:2] + box[2:] / 2) / size * 2 - 1) * extent
-            result.append((int(number), *centre, *(box[2:] / size * extent), areas[number]))
+            result.append((int(number), *centre, *(box[2:] / size * extent)))
     return result

@@ -51,16 +51,20 @@ class Pair:
         return (labels > 0).astype(np.uint8) if self.merged else labels
 
 
+def shrunk(image: np.ndarray, labels: np.ndarray, short_side: int) -> tuple[np.ndarray, np.ndarray]:
+    """A picture ``(H, W, 3)`` and its ids ``(H, W)`` with a shorter side of at most so many pixels."""
+    scale = min(1.0, short_side / min(labels.shape))
+    size = tuple(max(1, round(side * scale)) for side in labels.shape[::-1])
+    smaller = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA), smaller
+
+
 class Preloaded:
     """A pair kept in memory, made smaller: decoding is then no part of a training step."""
 
     def __init__(self, pair: Pair, short_side: int):
         self.mask = pair.mask
-        image, labels = pair.load()
-        scale = min(1.0, short_side / min(labels.shape))
-        size = (round(labels.shape[1] * scale), round(labels.shape[0] * scale))
-        self._image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        self._labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
+        self._image, self._labels = shrunk(*pair.load(), short_side)
 
     def load(self) -> tuple[np.ndarray, np.ndarray]:
         return self._image, self._labels

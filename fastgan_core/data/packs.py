@@ -17,6 +17,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from fastgan_core.data.folders import shrunk
 from fastgan_core.errors import FastganError
 
 FORMAT = "fastgan-pack-1"
@@ -45,11 +46,7 @@ def encode(image: np.ndarray, labels: np.ndarray, short_side: int, quality: int,
 
     ``quality`` is WebP's, 1 to 100; ids stay exact. Ids beyond 255 become background.
     """
-    scale = min(1.0, short_side / min(labels.shape))
-    size = (max(1, round(labels.shape[1] * scale)), max(1, round(labels.shape[0] * scale)))
-    image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    labels = np.where(labels > 255, 0, labels).astype(np.uint8)
-    labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
+    image, labels = shrunk(image, np.where(labels > 255, 0, labels).astype(np.uint8), short_side)
     picture = cv2.imencode(".webp", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_WEBP_QUALITY, quality])[1]
     mask = cv2.imencode(".png", labels, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1]
     return Packed(picture.tobytes(), mask.tobytes(), video)

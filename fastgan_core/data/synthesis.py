@@ -224,9 +224,7 @@ class Synthesis:
 
     def _pixels(self, pictures: np.ndarray, number: np.ndarray) -> torch.Tensor:
         """``(B, T, 4, S, S) float`` of pictures ``(B, T)``: RGB and the mask of the object with id ``number (B,)``."""
-        index = torch.from_numpy(np.ascontiguousarray(pictures))
-        index = index.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else index
-        pixels = self.bank.pixels[index]
+        pixels = self.bank.pixels[self._uploaded(pictures)]
         number = self._tensor(number).view(-1, 1, 1, 1)
         mask = (pixels[:, :, 3] == number) & (number > 0)
         return torch.cat([pixels[:, :, :3].float() / 255, mask[:, :, None].float()], dim=2)
@@ -238,6 +236,9 @@ class Synthesis:
         return Path(self._tensor(turn), self._tensor(shift), self._tensor(bend))
 
     def _tensor(self, values: np.ndarray) -> torch.Tensor:
-        """As float32 on the device, without waiting for it."""
-        tensor = torch.from_numpy(np.ascontiguousarray(values, np.float32))
+        return self._uploaded(np.asarray(values, np.float32))
+
+    def _uploaded(self, values: np.ndarray) -> torch.Tensor:
+        """On the device, without waiting for it."""
+        tensor = torch.from_numpy(np.ascontiguousarray(values))
         return tensor.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else tensor

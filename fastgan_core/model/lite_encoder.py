@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from fastgan_core.errors import FastganError
 
@@ -103,9 +104,11 @@ class LiteEncoder(nn.Module):
                 names += [(f"blocks.{number}.{a}", *(f"_blocks.{number}.{x}" for x in b)) for a, *b in parts]
             folded = {}
             for ours, convolution, norm in names:
-                scale = state[f"{norm}.weight"] / torch.sqrt(state[f"{norm}.running_var"] + EPSILON)
-                folded[f"{ours}.weight"] = state[f"{convolution}.weight"] * scale.view(-1, 1, 1, 1)
-                folded[f"{ours}.bias"] = state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * scale
+                mean, variance, gain, shift = (
+                    state[f"{norm}.{name}"] for name in ("running_mean", "running_var", "weight", "bias")
+                )
+                fused = fuse_conv_bn_weights(state[f"{convolution}.weight"], None, mean, variance, EPSILON, gain, shift)
+                folded[f"{ours}.weight"], folded[f"{ours}.bias"] = fused
             self.load_state_dict(folded)
         except UNREADABLE as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,5 +1,6 @@
 """What a run needs to go on exactly where it was: one safetensors file, written whole or not at all."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -7,17 +8,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from fastgan_core.errors import FastganError
-from fastgan_core.model import FaSTGAN
-from fastgan_core.training.stages import Stage
+
+Modules = dict[str, torch.nn.Module]
+Optimizers = dict[str, torch.optim.Optimizer]
 
 
-def save_state(path: Path, stage: Stage, average: FaSTGAN, numbers: dict[str, float]) -> None:
-    """Write the networks, the optimisers' moments and the numbers ``step`` and ``best``."""
-    modules = {"model": stage.model, "critics": stage.critics}
-    if average is not stage.model:
-        modules["average"] = average
+def save_state(path: Path, modules: Modules, optimizers: Optimizers, numbers: dict[str, float]) -> None:
+    """Write networks, the optimisers' moments, and numbers, by their names."""
     state = {f"{part}.{k}": v for part, module in modules.items() for k, v in module.state_dict().items()}
-    for name, optimizer in stage.optimizers.items():
+    for name, optimizer in optimizers.items():
         for number, values in optimizer.state_dict()["state"].items():
             state |= {f"optimizer.{name}.{number}.{k}": v for k, v in values.items()}
     partial = path.with_suffix(".partial")
@@ -25,8 +24,8 @@ def save_state(path: Path, stage: Stage, average: FaSTGAN, numbers: dict[str, fl
     partial.replace(path)
 
 
-def load_state(path: Path, stage: Stage, average: FaSTGAN) -> dict[str, float]:
-    """The reverse of :func:`save_state`; returns the numbers.
+def load_state(path: Path, modules: Modules, optimizers: Optimizers, numbers: Iterable[str]) -> dict[str, float]:
+    """The reverse of :func:`save_state`; returns the numbers of these names.
 
     Raises:
         FastganError: the file is damaged or of another recipe.
@@ -34,17 +33,15 @@ def load_state(path: Path, stage: Stage, average: FaSTGAN) -> dict[str, float]:
     try:
         # On the CPU, where Adam keeps its step counts; the networks and moments move to their device below.
         with safe_open(path, framework="pt") as file:
-            numbers = {k: float(file.metadata()[k]) for k in ("step", "best")}
+            told = {name: float(file.metadata()[name]) for name in numbers}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
         def part(prefix: str) -> dict[str, torch.Tensor]:
             return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
-        stage.model.load_state_dict(part("model."))
-        if average is not stage.model:
-            average.load_state_dict(part("average."))
-        stage.critics.load_state_dict(part("critics."))
-        for name, optimizer in stage.optimizers.items():
+        for name, module in modules.items():
+            module.load_state_dict(part(f"{name}."))
+        for name, optimizer in optimizers.items():
             moments: dict[int, dict[str, torch.Tensor]] = {}
             for key, value in part(f"optimizer.{name}.").items():
                 number, _, moment = key.partition(".")
@@ -53,4 +50,4 @@ def load_state(path: Path, stage: Stage, average: FaSTGAN) -> dict[str, float]:
     except (OSError, SafetensorError, RuntimeError, ValueError, TypeError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise FastganError(f"{path} is damaged ({reason}); remove it to start anew") from None
-    return numbers
+    return told

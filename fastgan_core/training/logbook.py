@@ -80,20 +80,22 @@ def write_about(folder: Path, recipe: Recipe, data: Data, device: torch.device, 
     (folder / "recipe.yaml").write_text(yaml.safe_dump(asdict(recipe), sort_keys=False))
     file = folder / "about.json"
     about = json.loads(file.read_text()) if step and file.exists() else {"data": data.about, "sessions": []}
-    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
-    about["sessions"].append(
-        {
-            "from_step": step,
-            "code": code_version(),
-            "command": sys.argv,
-            "skipped": data.skipped,
-            "device": gpu or f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads",
-            "processes": world(),
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-        }
-    )
+    about["sessions"].append(session(device, step) | {"skipped": data.skipped})
     file.write_text(json.dumps(about, indent=1))
+
+
+def session(device: torch.device, step: int) -> dict:
+    """What a part of a run, from a step on, was made with."""
+    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
+    return {
+        "from_step": step,
+        "code": code_version(),
+        "command": sys.argv,
+        "device": gpu or f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads",
+        "processes": world(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
 
 
 def check_same_data(data: Data, file: Path) -> None:

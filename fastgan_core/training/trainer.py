@@ -20,6 +20,7 @@ from fastgan_core.training.clock import Clock
 from fastgan_core.training.datasets import Data, load_data
 from fastgan_core.training.distributed import rank, wait_for_all, world
 from fastgan_core.training.logbook import Logbook, check_same_data, write_about
+from fastgan_core.training.moving_average import follow
 from fastgan_core.training.recipe import Recipe
 from fastgan_core.training.stages import Stage
 from fastgan_core.weights import save_weights
@@ -69,7 +70,7 @@ class Trainer:
         if state.exists():
             check_same_recipe(self.recipe, self.output / "recipe.yaml")
             check_same_data(self.data, self.output / "about.json")
-            numbers = load_state(state, self.stage, self.average)
+            numbers = load_state(state, self._modules(), self.stage.optimizers, ("step", "best"))
             self.step, self.best = int(numbers["step"]), numbers["best"]
             if rank() == 0:
                 print(f"goes on from step {self.step}", flush=True)
@@ -157,15 +158,7 @@ class Trainer:
         measures, clip = self.stage.step(draw)
         self.step += 1
         if self.recipe.ema:
-            # A short memory at first, so that the average does not hold on to the start.
-            decay = min(self.recipe.ema, self.step / (self.step + 10))
-            for average, value in zip(
-                self.average.state_dict().values(), self.stage.model.state_dict().values(), strict=True
-            ):
-                if average.is_floating_point():
-                    average.lerp_(value, 1 - decay)
-                else:
-                    average.copy_(value)
+            follow(self.average, self.stage.model, self.recipe.ema, self.step)
         return measures, clip
 
     def validate(self, logbook: Logbook | None) -> None:
@@ -190,9 +183,13 @@ class Trainer:
             self._save_state()
         wait_for_all()
 
+    def _modules(self) -> dict[str, torch.nn.Module]:
+        averaged = {"average": self.average} if self.recipe.ema else {}
+        return {"model": self.stage.model, "critics": self.stage.critics} | averaged
+
     def _save_state(self) -> None:
         numbers = {"step": self.step, "best": self.best}
-        save_state(self.output / STATE, self.stage, self.average, numbers)
+        save_state(self.output / STATE, self._modules(), self.stage.optimizers, numbers)
 
     def _save_weights(self, name: str) -> None:
         recipe = asdict(self.recipe) | {"trained_steps": self.step}

@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from fastgan_core.aggregation import aggregate
 from fastgan_core.data.bank import load_bank
 from fastgan_core.data.packs import encode, write_pack
 from fastgan_core.data.synthesis import Clips, Mix, Synthesis
@@ -82,6 +83,12 @@ def test_objects_that_are_none_get_nothing(lite):
     masks = aggregated(run(lite, batch)[:, -1])
     assert masks[0, 1].max() < 1e-6
     assert masks.sum(dim=1).max() <= 1 + 1e-5
+
+
+def test_overlaps_are_resolved_as_the_tracker_does():
+    logits = 3 * torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    together = aggregated(logits.transpose(0, 1))[0]
+    torch.testing.assert_close(together, aggregate(logits, torch.zeros(3, dtype=torch.bool))[:, 0])
 
 
 def test_planes_are_own_and_others():

@@ -25,7 +25,7 @@ from fastgan_core.tracked import describe
 from fastgan_core.tracker import Tracker
 from fastgan_ros.loading import release_memory
 
-DEFAULT = "lite" if "lite" in VARIANTS else "resnet18"
+DEFAULT = "lite"
 
 
 class Way(NamedTuple):

