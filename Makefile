@@ -16,7 +16,7 @@ unexport RMW_IMPLEMENTATION FASTRTPS_DEFAULT_PROFILES_FILE FASTDDS_DEFAULT_PROFI
 .PHONY: demo test install window clean
 
 demo: $(READY)
-	$(BIN)/python -m fastgan_ros.demo $(if $(VIDEO),--video "$(VIDEO)") $(if $(MASK),--mask "$(MASK)")
+	$(BIN)/python -m fastgan_ros.tools.demo $(if $(VIDEO),--video "$(VIDEO)") $(if $(MASK),--mask "$(MASK)")
 
 test: $(READY)
 	$(BIN)/ruff check .

@@ -28,12 +28,12 @@ setup(
     license="Apache-2.0",
     entry_points={
         "console_scripts": [
-            "fastgan = fastgan_core.cli:main",
-            "tracker = fastgan_ros.node:main",
-            "bench = fastgan_ros.bench:main",
-            "camera = fastgan_ros.camera:main",
-            "select_reference = fastgan_ros.select_reference:main",
-            "set_reference = fastgan_ros.set_reference:main",
+            "fastgan = fastgan_core.commands.main:main",
+            "tracker = fastgan_ros.node.tracker_node:main",
+            "bench = fastgan_ros.tools.bench:main",
+            "camera = fastgan_ros.tools.camera:main",
+            "select_reference = fastgan_ros.operator.select_reference:main",
+            "set_reference = fastgan_ros.tools.set_reference:main",
         ],
     },
 )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastgan_core.masks import bounding_box
+from fastgan_core.labels import bounding_box
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ def scene_reference() -> list[str]:
     """Arguments of set_reference for the drawn scene: its first frame and mask, as files."""
     import cv2
 
-    from fastgan_core.masks import write_mask
-    from fastgan_core.scene import Scene
+    from fastgan_core.media.masks import write_mask
+    from fastgan_core.scenes.scene import Scene
 
     frame, labels = Scene()[0]
     folder = Path(tempfile.mkdtemp(prefix="fastgan_demo_"))

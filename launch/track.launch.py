@@ -7,7 +7,7 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironment
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from fastgan_ros.dds import environment
+from fastgan_ros.programs.dds import environment
 from launch import LaunchDescription
 
 SHARE = Path(get_package_share_directory("fastgan_ros"))

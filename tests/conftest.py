@@ -4,7 +4,7 @@ import os
 import signal
 from pathlib import Path
 
-from fastgan_core.threads import sleep_while_waiting
+from fastgan_core.running.threads import sleep_while_waiting
 
 sleep_while_waiting()  # a test's other processes want the cores too
 for variable in ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE"):

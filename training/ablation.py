@@ -21,10 +21,10 @@ import yaml
 
 from fastgan_core.data.folders import davis_sequences
 from fastgan_core.errors import FastganError, in_words
-from fastgan_core.evaluation import validate
-from fastgan_core.masks import overlay
-from fastgan_core.scene import Scene
-from fastgan_core.tracker import Tracker
+from fastgan_core.evaluation.scoring import validate
+from fastgan_core.media.painting import overlay
+from fastgan_core.scenes.scene import Scene
+from fastgan_core.tracking.tracker import Tracker
 from fastgan_core.training.distributed import processes, rank, wait_for_all
 from fastgan_core.training.reading import load_recipe
 from fastgan_core.training.trainer import Trainer

@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from fastgan_core.errors import FastganError, in_words
-from fastgan_core.weights import load_weights, save_weights
+from fastgan_core.running.weights import load_weights, save_weights
 
 
 def average(files: list[Path], output: Path) -> None:

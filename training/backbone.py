@@ -22,7 +22,7 @@ import torch.nn.functional as F
 import torchvision
 from safetensors.torch import load_file, save_file
 
-from fastgan_core.device import computes_bf16
+from fastgan_core.running.device import computes_bf16
 
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 

@@ -1,11 +1,11 @@
 """How often an object is rightly or wrongly reported lost, how soon it is found again, and how good its score is.
 
 python training/lost_and_found.py --davis DAVIS                  # the table of docs/lost_and_found.md
-python training/lost_and_found.py --davis DAVIS --fit            # the weights of fastgan_core/evidence.py
+python training/lost_and_found.py --davis DAVIS --fit            # the weights of fastgan_core/tracking/evidence.py
 
 Clips: the drawn scene, in which the object passes behind a tree; recorded sequences in which something passes in
-front of it or the camera looks away (``fastgan_core.hiding``); and the sequences as they are. The weights are fitted
-on other scenes and sequences than the table is made from.
+front of it or the camera looks away (``fastgan_core.scenes.hiding``); and the sequences as they are. The weights are
+fitted on other scenes and sequences than the table is made from.
 """
 
 import argparse
@@ -17,10 +17,11 @@ import cv2
 import numpy as np
 import torch
 
-from fastgan_core import evidence, hiding, step
 from fastgan_core.data.folders import davis_sequences
-from fastgan_core.hiding import View
-from fastgan_core.tracker import Tracker
+from fastgan_core.scenes import hiding
+from fastgan_core.scenes.hiding import View
+from fastgan_core.tracking import evidence, step
+from fastgan_core.tracking.tracker import Tracker
 
 SOON = 10  # frames after which an object that is back should have been found
 RIGHT = 0.5  # IoU from which on a mask is on its object
@@ -94,7 +95,7 @@ def signals(tracker: Tracker, clip: Iterator[View]) -> list[tuple[float, float, 
 
 
 def fit(rows: list[tuple[float, float, bool]]) -> tuple[float, float, float]:
-    """SURE, ALIKE and BIAS of :mod:`fastgan_core.evidence` by logistic regression; masks of no pixel are left out."""
+    """SURE, ALIKE and BIAS of tracking/evidence.py by logistic regression; masks of no pixel are left out."""
     table = torch.tensor([row for row in rows if row[0] > 0], dtype=torch.float64)
     inputs, right = table[:, :2], table[:, 2]
     mean, deviation = inputs.mean(dim=0), inputs.std(dim=0)

@@ -5,7 +5,7 @@ torchrun --nproc_per_node=4 training/train.py RECIPE --output RUN
 
 import sys
 
-from fastgan_core.cli import main
+from fastgan_core.commands.main import main
 
 if __name__ == "__main__":
     sys.argv.insert(1, "train")

@@ -1,4 +1,7 @@
-"""The networks. Stateless: what lasts from frame to frame is the Tracker's."""
+"""The networks. Stateless: what lasts from frame to frame is the Tracker's.
+
+Imports nothing of ours but errors; imported by running, tracking, training and evaluation.
+"""
 
 from fastgan_core.model.critics import CRITIC_STRIDE, PatchCritic
 from fastgan_core.model.lite import Lite

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from fastgan_core.errors import FastganError
 from fastgan_core.model.lite import Lite
+from fastgan_core.model.lite_step import LiteStep
+from fastgan_core.model.paper_step import PaperStep
 from fastgan_core.model.regressor import FaSTGAN
 
 
@@ -11,13 +13,14 @@ from fastgan_core.model.regressor import FaSTGAN
 class Variant:
     """A named network."""
 
+    step: type[PaperStep] | type[LiteStep]  # what is run of it; its ``ends`` names the tensors and their shapes
     input_size: int  # side of the square whose area the network's input has by default, pixels
 
 
 VARIANTS = {
-    "resnet50": Variant(512),  # the paper's
-    "resnet18": Variant(384),  # the same, for small machines
-    "lite": Variant(384),  # one encoder pass for all objects
+    "resnet50": Variant(PaperStep, 512),  # the paper's
+    "resnet18": Variant(PaperStep, 384),  # the same, for small machines
+    "lite": Variant(LiteStep, 384),  # one encoder pass for all objects
 }
 
 

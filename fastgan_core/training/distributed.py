@@ -7,8 +7,8 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 
-from fastgan_core.device import choose_device
 from fastgan_core.errors import FastganError
+from fastgan_core.running.device import choose_device
 
 
 def rank() -> int:

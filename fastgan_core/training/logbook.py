@@ -13,7 +13,7 @@ import yaml
 from tqdm import tqdm
 
 from fastgan_core.errors import FastganError
-from fastgan_core.masks import overlay
+from fastgan_core.media.painting import overlay
 from fastgan_core.training.datasets import Data
 from fastgan_core.training.distributed import world
 from fastgan_core.training.recipe import Recipe

@@ -9,18 +9,12 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from fastgan_core.errors import FastganError
-from fastgan_core.losses import (
-    balanced_cross_entropy,
-    critic_loss,
-    dice_loss,
-    noisy_truth,
-    overwrite_truth,
-)
 from fastgan_core.model import FaSTGAN, PatchCritic
 from fastgan_core.model.critics import masked, spatial_input, temporal_input
+from fastgan_core.running.weights import load_weights
 from fastgan_core.training.distributed import average_gradients, world
+from fastgan_core.training.losses import balanced_cross_entropy, critic_loss, dice_loss, noisy_truth, overwrite_truth
 from fastgan_core.training.recipe import Recipe
-from fastgan_core.weights import load_weights
 
 Clip = dict[str, torch.Tensor]  # a batch of ClipDataset on the device, frames in [0, 1]
 VIEWS = {"spatial": spatial_input, "temporal": temporal_input}

@@ -12,9 +12,10 @@ import yaml
 
 from fastgan_core.data.clips import ClipDataset
 from fastgan_core.data.loader import load_clips
-from fastgan_core.device import choose_training_precision, price
 from fastgan_core.errors import FastganError
 from fastgan_core.model import VARIANTS
+from fastgan_core.running.device import choose_training_precision, price
+from fastgan_core.running.weights import save_weights
 from fastgan_core.training.checkpoint import load_state, save_state
 from fastgan_core.training.clock import Clock
 from fastgan_core.training.datasets import Data, load_data
@@ -23,7 +24,6 @@ from fastgan_core.training.logbook import Logbook, check_same_data, write_about
 from fastgan_core.training.moving_average import follow
 from fastgan_core.training.recipe import Recipe
 from fastgan_core.training.stages import Stage
-from fastgan_core.weights import save_weights
 
 # What may differ when a run goes on: it changes no result.
 FREE = {"workers", "save_every", "pictures_every"}
@@ -164,8 +164,8 @@ class Trainer:
     def validate(self, logbook: Logbook | None) -> None:
         """Track the validation sequences with the newest weights; keep them if they are the best so far."""
         if logbook:
-            from fastgan_core.evaluation import validate
-            from fastgan_core.tracker import Tracker
+            from fastgan_core.evaluation.scoring import validate
+            from fastgan_core.tracking.tracker import Tracker
 
             tracker = Tracker(self.average, str(self.device), size=VARIANTS[self.recipe.variant].input_size)
             scores = validate(tracker, self.data.validation)

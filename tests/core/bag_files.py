@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
 
-from fastgan_core.bags import typestore
+from fastgan_core.media.bags import typestore
 
 START, PERIOD, DELAY = 1_700_000_000_000_000_007, 66_666_667, 5_000_000  # nanoseconds
 RAW, COMPRESSED, TEXT = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage", "std_msgs/msg/String"

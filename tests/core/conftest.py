@@ -8,11 +8,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from footage import Video
 
 from fastgan_core.data.folders import Sequence, davis_sequences
-from fastgan_core.masks import read_mask, write_mask
+from fastgan_core.media.masks import read_mask, write_mask
 from fastgan_core.model import FaSTGAN, Lite
-from fastgan_core.scene import Scene
+from fastgan_core.scenes.scene import Scene
 
 torch.set_num_threads(2)
 
@@ -105,24 +106,6 @@ def davis_copy() -> Path:
 def motorbike(davis_copy) -> Sequence:
     """A real sequence that the shipped weights have never seen."""
     return next(s for s in davis_sequences(davis_copy, "val") if s.name == "motorbike")
-
-
-class Video:
-    """A drawn video: two squares of 20 pixels on noise; 1 lies still, 2 moves right by 2 pixels a frame."""
-
-    def __init__(self, late: int = 0):
-        self.late = late  # the frame in which the second square appears
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        texture = np.random.default_rng(0).integers(0, 255, (96, 160, 3), np.uint8)
-        frame, labels = cv2.GaussianBlur(texture, (5, 5), 0), np.zeros((96, 160), np.uint8)
-        labels[10:30, 20:40] = 1
-        frame[10:30, 20:40] = cv2.GaussianBlur(texture[::-1], (3, 3), 0)[10:30, 20:40]
-        if index >= self.late:
-            x = 20 + 2 * index
-            labels[60:80, x : x + 20] = 2
-            frame[60:80, x : x + 20] = cv2.GaussianBlur(texture[:, ::-1], (3, 3), 0)[60:80, 20:40]
-        return frame, labels
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ measure() {  # again while a part ends the process: it is left out then
     if ! grep -q "rc 0" "$output/tests.txt" 2>/dev/null; then
         {
             # shellcheck disable=SC2046  # file names without spaces
-            timeout 60 "$python" -m pytest -m gpu -q -p no:cacheprovider $(grep -l "mark\.gpu" tests/core/test_*.py) 2>&1
+            timeout 60 "$python" -m pytest -m gpu -q -p no:cacheprovider $(grep -rl --include='test_*.py' "mark\.gpu" tests/core) 2>&1
             echo "rc $?"
         } | tee "$output/tests.txt" | tail -n 40
     fi

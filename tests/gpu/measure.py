@@ -19,7 +19,7 @@ import parts
 from table import table
 
 from fastgan_core.model import VARIANTS
-from fastgan_core.threads import sleep_while_waiting
+from fastgan_core.running.threads import sleep_while_waiting
 
 HANGING = 20  # seconds over its limit after which a part's process is ended
 

@@ -13,17 +13,18 @@ import cv2
 import numpy as np
 import torch
 
-from fastgan_core import bench, step
-from fastgan_core.backends import open_network
-from fastgan_core.data.folders import read_image
-from fastgan_core.device import choose_device
-from fastgan_core.masks import read_mask
-from fastgan_core.metrics import region_similarity
+from fastgan_core.evaluation import speed as bench
+from fastgan_core.evaluation.metrics import region_similarity
+from fastgan_core.media.images import read_image
+from fastgan_core.media.masks import read_mask
 from fastgan_core.model import VARIANTS
-from fastgan_core.scene import Scene
+from fastgan_core.running.device import choose_device
+from fastgan_core.running.memory import release_memory
+from fastgan_core.scenes.scene import Scene
 from fastgan_core.tracked import describe
-from fastgan_core.tracker import Tracker
-from fastgan_ros.loading import release_memory
+from fastgan_core.tracking import step
+from fastgan_core.tracking.opening import open_network
+from fastgan_core.tracking.tracker import Tracker
 
 DEFAULT = "lite"
 

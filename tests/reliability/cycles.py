@@ -23,7 +23,7 @@ from std_msgs.msg import Header
 
 from fastgan_interfaces.msg import TrackedObjects
 from fastgan_interfaces.srv import SetReferenceMask
-from fastgan_ros.images import to_msg
+from fastgan_ros.messages.images import to_msg
 from tests.reliability.soak import labels, picture
 
 PATIENCE = 60.0  # seconds for an answer or a mask; only a failure takes that long

@@ -26,11 +26,11 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
-from fastgan_core.metrics import region_similarity
-from fastgan_core.scene import Scene
+from fastgan_core.evaluation.metrics import region_similarity
+from fastgan_core.scenes.scene import Scene
 from fastgan_interfaces.srv import SetReferenceMask
-from fastgan_ros.dds import use_profile
-from fastgan_ros.images import to_labels, to_msg
+from fastgan_ros.messages.images import to_labels, to_msg
+from fastgan_ros.programs.dds import use_profile
 
 WAYS = ("stamp", "image", "newest")
 STARTS = (0, 40, 170, 215)  # frames of the scene, at 15 Hz, with the object in full view, and three seconds later too

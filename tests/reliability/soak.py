@@ -27,7 +27,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from fastgan_interfaces.msg import TrackedObjects
 from fastgan_interfaces.srv import RemoveObjects, SetReferenceMask
-from fastgan_ros.images import to_labels, to_msg, to_rgb
+from fastgan_ros.messages.images import to_labels, to_msg, to_rgb
 from tests.reliability.ledger import Ledger
 
 ENDS = ("published", "dropped", "paused", "unusable", "outdated", "failed")

@@ -19,7 +19,7 @@ def weights(tmp_path_factory) -> str:
     import torch
 
     from fastgan_core.model import FaSTGAN
-    from fastgan_core.weights import save_weights
+    from fastgan_core.running.weights import save_weights
 
     torch.manual_seed(0)
     torch.set_num_threads(1)

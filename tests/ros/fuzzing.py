@@ -11,8 +11,8 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from fastgan_interfaces.srv import RemoveObjects, SetReferenceMask
-from fastgan_ros.images import ENCODINGS, to_msg
-from fastgan_ros.parameters import TABLE
+from fastgan_ros.messages.images import ENCODINGS, to_msg
+from fastgan_ros.node.parameters import TABLE
 
 _SMALL = st.integers(0, 40)
 _SIZES = st.one_of(_SMALL, _SMALL, st.sampled_from([1000, 65536, 2**31, 2**32 - 1]))

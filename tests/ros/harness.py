@@ -21,9 +21,9 @@ from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
 from fastgan_interfaces.srv import RemoveObjects, SetReferenceMask
-from fastgan_ros.images import to_msg
-from fastgan_ros.node import TrackerNode
-from fastgan_ros.process import PatientExecutor, spin
+from fastgan_ros.messages.images import to_msg
+from fastgan_ros.node.tracker_node import TrackerNode
+from fastgan_ros.programs.process import PatientExecutor, spin
 
 TIMEOUT = 60.0  # much, for a machine that has other things to do; only a failure takes that long
 _numbers = itertools.count()

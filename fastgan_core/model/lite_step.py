@@ -1,0 +1,65 @@
+"""The default network as one step of the tracker: tensors in, tensors out, for every runtime."""
+
+import torch
+from torch import nn
+
+from fastgan_core.model.aggregation import aggregate, others
+from fastgan_core.model.lite import KEY, VALUE, WIDTHS, Lite
+from fastgan_core.model.regressor import STRIDE
+
+# Slots of an object's memory, a frame in each: references, never forgotten; the last frame; a ring of earlier ones.
+VIEWS, RING = 1, 3
+LAST, SLOTS = VIEWS, VIEWS + 1 + RING
+
+
+class LiteStep(nn.Module):
+    """One step of :class:`Lite`: a frame is read, the masks are found, and the frame is made a memory.
+
+    What becomes a memory are the masks that this frame's own logits give, so that it is one graph for every runtime.
+    A frame is made a memory of the masks in ``previous`` instead where an object is being ``marked`` in it.
+    """
+
+    def __init__(self, model: Lite):
+        super().__init__()
+        self.model = model
+
+    def forward(self, image, previous, memory, keys, values, absent, lost, marked):
+        lost, marked = lost.view(-1, 1, 1, 1) > 0.5, marked.view(-1, 1, 1, 1) > 0.5
+        frame = self.model.encode(image)
+        cells = absent[:, :, None, None].expand(-1, -1, keys.shape[2], keys.shape[3])
+        found = self.model.read(frame, keys.flatten(1, 3), values.flatten(1, 3), cells.flatten(1))
+        logits, memory = self.model.decode(frame, found, planes(previous, lost), memory)
+        masks = torch.where(marked, previous, aggregate(logits.float(), lost).to(previous.dtype))
+        value = self.model.remember(frame, planes(masks, lost))
+        return logits, memory, frame.key.permute(0, 2, 3, 1), value.permute(0, 2, 3, 1)
+
+    @staticmethod
+    def ends(variant: str, objects, rows, columns) -> tuple[dict[str, tuple], dict[str, tuple]]:
+        """Shapes of inputs and outputs by name, for a number of objects and of rows and columns of 32 pixels."""
+        image, grid = (STRIDE * rows, STRIDE * columns), (2 * rows, 2 * columns)
+        mask, memory = (objects, 1, *image), (objects, WIDTHS[0], 8 * rows, 8 * columns)
+        inputs = {
+            "image": (1, 3, *image),
+            "previous": mask,
+            "memory": memory,
+            "keys": (objects, SLOTS, *grid, KEY),
+            "values": (objects, SLOTS, *grid, VALUE),
+            "absent": (objects, SLOTS),
+            "lost": (objects,),
+            "marked": (objects,),
+        }
+        outputs = {"logits": mask, "next_memory": memory, "key": (1, *grid, KEY), "value": (objects, *grid, VALUE)}
+        return inputs, outputs
+
+
+def planes(masks: torch.Tensor, lost: torch.Tensor) -> torch.Tensor:
+    """Each object's mask and the sum of all others that are not lost, at most 1.
+
+    Args:
+        masks: ``(N, 1, h, w)`` in [0, 1]. lost: ``(N, 1, 1, 1) bool``.
+
+    Returns:
+        ``(N, 2, h, w)``
+    """
+    shown = masks.masked_fill(lost, 0)
+    return torch.cat([masks, others(shown, dim=0)], dim=1)

@@ -1,0 +1,68 @@
+"""OpenVINO on a CPU, with a file of ``fastgan export`` or with a model as it is in PyTorch."""
+
+from pathlib import Path
+
+import torch
+
+from fastgan_core.errors import FastganError
+from fastgan_core.model import VARIANTS
+from fastgan_core.running.device import choose_precision
+from fastgan_core.running.export import example, quiet
+from fastgan_core.running.folding import folded
+
+LARGEST = 8  # compiled models kept
+
+
+class OpenVinoRunner:
+    """Compiled for each number of objects and size when it is first seen."""
+
+    name = "openvino"
+
+    def __init__(self, source, variant: str, device: str = "auto", precision: str = "auto"):
+        try:
+            import openvino
+        except ImportError:
+            raise FastganError("backend: OpenVINO is not installed; run 'pip install openvino'") from None
+        if device not in ("auto", "cpu"):
+            raise FastganError(f"device: the backend openvino runs on the CPU, not on {device}; use onnxruntime there")
+        self.variant, self.device = variant, torch.device("cpu")
+        self._core = openvino.Core()
+        # It would take fp32 without a word.
+        if "BF16" not in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            if precision == "bf16":
+                raise FastganError("precision: OpenVINO does not compute bf16 on this CPU; use fp32 or auto")
+            precision = "fp32" if precision == "auto" else precision
+        self.precision = choose_precision(precision, self.device)
+        # Tensors stay float32; the precision is that of the arithmetic inside.
+        self.dtype = torch.float32
+        self._hints = {
+            "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[self.precision],
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        is_file = isinstance(source, str | Path)
+        self._model = self._core.read_model(str(source)) if is_file else converted(source)
+        self._requests: dict[tuple, object] = {}
+
+    def __call__(self, *inputs: torch.Tensor) -> list[torch.Tensor]:
+        arrays = [tensor.contiguous().numpy() for tensor in inputs]
+        key = arrays[1].shape  # of previous, of any network
+        if key not in self._requests:
+            if len(self._requests) >= LARGEST:
+                self._requests.clear()
+            model = self._model.clone()
+            model.reshape({number: list(array.shape) for number, array in enumerate(arrays)})
+            self._requests[key] = self._core.compile_model(model, "CPU", self._hints).create_infer_request()
+        request = self._requests[key]
+        request.infer(arrays, share_inputs=True)
+        # Copies: the request writes its next results to the same place.
+        return [torch.from_numpy(tensor.data.copy()) for tensor in request.output_tensors]
+
+
+def converted(model: torch.nn.Module):
+    """A model of :mod:`fastgan_core.model` as OpenVINO's, its sides and number of objects dynamic."""
+    import openvino
+
+    step = VARIANTS[model.variant].step(folded(model))
+    with quiet(), torch.no_grad():
+        return openvino.convert_model(step, example_input=example(step, model.variant, torch.float32))

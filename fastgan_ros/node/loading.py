@@ -1,0 +1,39 @@
+"""Bringing the model onto the device and taking it off again."""
+
+import sys
+
+from fastgan_core.errors import FastganError
+
+
+def load_tracker(settings):
+    """Return a Tracker for the settings, warmed up; FastganError, in a sentence, when that cannot be had."""
+    try:
+        # Here and not above: torch takes seconds to import, and the node is to be on the network before.
+        import torch
+
+        from fastgan_core.tracking.tracker import Tracker
+    except ImportError as error:
+        raise FastganError(
+            f"The model cannot be loaded because a Python package is missing ({error}). The node runs in "
+            f"{sys.executable}; install the package there, for example "
+            f"'{sys.executable} -m pip install torch torchvision safetensors'."
+        ) from error
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    try:
+        tracker = Tracker.from_weights(
+            settings.weights,
+            settings.device,
+            settings.precision,
+            settings.input_size,
+            settings.max_objects,
+            settings.backend,
+        )
+        tracker.warm_up()
+    except (OSError, RuntimeError) as error:
+        # A driver that does not answer, a device whose memory is full.
+        raise FastganError(f"The model cannot be loaded on device '{settings.device}': {error}") from error
+    tracker.lost_threshold = settings.lost_threshold
+    return tracker
+
+

