@@ -8,7 +8,7 @@ setup(
     name=package,
     version="0.1.0",
     packages=find_packages(include=["fastgan_core*", "fastgan_ros*"]),
-    package_data={"fastgan_core": ["checkpoints/*.safetensors", "msg/*.msg"]},
+    package_data={"fastgan_core": ["checkpoints/*.safetensors"], "fastgan_core.media": ["msg/*.msg"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{package}"]),
         (f"share/{package}", ["package.xml"]),

@@ -13,7 +13,7 @@ from fastgan_core.errors import FastganError
 from fastgan_core.model import STRIDE, VARIANTS, FaSTGAN, Lite, build
 
 FORMAT = "fastgan-1"
-SHIPPED = Path(__file__).parent / "checkpoints" / "lite.safetensors"
+SHIPPED = Path(__file__).parents[1] / "checkpoints" / "lite.safetensors"
 
 
 @dataclass(frozen=True)

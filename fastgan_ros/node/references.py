@@ -72,18 +72,19 @@ class References:
 
     def _start(self, worker, request, drawn_on: Time) -> Start:
         """The frame that came with the request, else the one that its stamp names, else the newest."""
+        camera = worker.receiver
         if request.image.data or request.image.width or request.image.height:
             picture, header = to_rgb(request.image), request.image.header
-            return Start(nanoseconds(header.stamp), worker.shrink(picture), picture, "attached", header.frame_id)
+            return Start(nanoseconds(header.stamp), camera.shrink(picture), picture, "attached", header.frame_id)
         if nanoseconds(drawn_on) and worker.history.extent()[0]:
             kept = worker.history.find(nanoseconds(drawn_on), PATIENCE)
-            return Start(kept.stamp, kept.small, kept.small.pixels.cpu().numpy(), "kept", worker.frame_id)
-        frame = worker.newest()
+            return Start(kept.stamp, kept.small, kept.small.pixels.cpu().numpy(), "kept", camera.frame_id)
+        frame = camera.newest()
         if frame is None:
             raise FastganError(
                 f"{NO_IMAGE} on {self._topic}: start the camera, or attach the image that the reference belongs to."
             )
-        return Start(nanoseconds(frame.header.stamp), worker.shrink(frame.rgb), frame.rgb, "newest", worker.frame_id)
+        return Start(nanoseconds(frame.header.stamp), camera.shrink(frame.rgb), frame.rgb, "newest", camera.frame_id)
 
     def _set(self, worker, start: Start, labels, mode: int, response) -> tuple[list[int], str]:
         """Set labels(tracker) on a frame, run through the kept frames after it, and fill in the answer."""

@@ -79,7 +79,7 @@ class TrackerNode(LifecycleNode):
         history = History(settings.history_seconds, settings.history_megabytes)
         worker = Worker(self.tracker, convert, self.outputs, self.tally, self.console, self._now, history)
         camera = ImageSubscription(
-            self, settings.image_transport, settings.reliability, worker.offer, self.console
+            self, settings.image_transport, settings.reliability, worker.receiver.offer, self.console
         )
         result = super().on_activate(state)
         self.worker, self.camera = worker, camera

@@ -9,7 +9,7 @@ VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 
 def profile() -> Path:
     """The profile's file, in the source tree or where colcon installed it."""
-    beside = Path(__file__).resolve().parents[1] / "config" / "fastdds.xml"
+    beside = Path(__file__).resolve().parents[2] / "config" / "fastdds.xml"
     if beside.is_file():
         return beside
     from ament_index_python.packages import get_package_share_directory

@@ -79,7 +79,7 @@ class Stand:
         """Give the worker an image; return how it ended."""
         tally = self.tracker.tally
         before = {end: tally[end] for end in ENDS}
-        self.tracker.worker.offer(message)
+        self.tracker.worker.receiver.offer(message)
         end = time.monotonic() + harness.TIMEOUT
         while sum(tally[e] for e in ENDS) != tally[events.RECEIVED]:
             assert time.monotonic() < end, "a frame vanished without being counted"
