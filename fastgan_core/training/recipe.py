@@ -7,7 +7,7 @@ import dataclasses
 import math
 from dataclasses import dataclass
 
-from fastgan_core.data.clips import ClipOptions
+from fastgan_core.data.composing import ClipOptions
 from fastgan_core.errors import FastganError
 from fastgan_core.model import CRITIC_STRIDE, STRIDE
 from fastgan_core.model.regressor import WIDTHS

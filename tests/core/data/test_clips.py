@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from fastgan_core.data import augment
-from fastgan_core.data.clips import ClipDataset, ClipOptions
+from fastgan_core.data.clips import ClipDataset
+from fastgan_core.data.composing import ClipOptions
 from fastgan_core.data.folders import Pair, davis_sequences, still_pairs
 from fastgan_core.data.loader import load_clips
 from fastgan_core.errors import FastganError
