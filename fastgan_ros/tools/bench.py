@@ -7,7 +7,6 @@ drawn frame over and over, so that drawing costs nothing.
 """
 
 import argparse
-import contextlib
 import json
 import os
 import signal
@@ -16,9 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
-import rclpy
 from rclpy.signals import SignalHandlerOptions
 
 from fastgan_core.commands.options import camera_size
@@ -26,8 +25,10 @@ from fastgan_core.errors import FastganError
 from fastgan_core.scenes.scene import Scene
 from fastgan_ros.frames.tally import STAGES, WINDOW
 from fastgan_ros.messages.stamps import nanoseconds
+from fastgan_ros.programs.command import ros
 from fastgan_ros.programs.dds import VARIABLES, use_profile
-from fastgan_ros.tools.children import START_TIMEOUT, Child, keep_to_ourselves
+from fastgan_ros.programs.domain import keep_to_ourselves
+from fastgan_ros.tools.children import START_TIMEOUT, Child
 from fastgan_ros.tools.demo_client import DemoClient
 
 COLUMNS = ("camera", "Hz", "sent", "masks", "dropped", "p50", "p99", *STAGES, "delivery", "over model", "CPU")
@@ -73,7 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-@contextlib.contextmanager
+@contextmanager
 def busy(count: int):
     """So many programs that keep a core busy each, as a planner or a compiler would."""
     command = [sys.executable, "-c", "while True: sum(range(100000))"]
@@ -103,35 +104,25 @@ def parser() -> argparse.ArgumentParser:
 def measure(size: tuple[int, int], rate: float, options) -> dict:
     """Run camera and tracker for a while and take the figures of that time."""
     height, width = size
-    children, client = [], None
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    with tempfile.TemporaryDirectory(prefix="fastgan_bench_") as folder:
-        logs = Path(folder)
-        try:
-            loading = {"weights": options.weights, "device": options.device, "input_size": options.size}
-            node = Child("node", "fastgan_ros.node", logs / "node.log", loading)
-            children.append(node)
-            sending = {"width": width, "height": height, "rate": rate, "hold": True, "log": str(logs / "frames.txt")}
-            camera = Child("camera", "fastgan_ros.tools.camera", logs / "camera.log", sending)
-            children.append(camera)
-            client = Listener(lambda: node.ended() or camera.ended())
-            client.wait_for_node(START_TIMEOUT)
-            client.set_reference(*Scene(width, height)[0])
-            settle = time.monotonic() + 2
-            client.spin_until(lambda: time.monotonic() > settle, 60, "the first masks")
-            start, used = time.time_ns(), node.cpu_seconds()
-            client.masks.clear()
-            end = time.monotonic() + options.seconds
-            client.spin_until(lambda: time.monotonic() > end, options.seconds + 60, "masks")
-            stop, used = time.time_ns(), node.cpu_seconds() - used
-            # The node's figures are of its last ten seconds, and come once a second.
-            sent = [int(stamp.split()[0]) for stamp in (logs / "frames.txt").read_text().splitlines()[:-1]]
-        finally:
-            for child in reversed(children):
-                child.stop()
-            if client is not None:
-                client.close()
-            rclpy.try_shutdown()
+    with ExitStack() as stack:
+        logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fastgan_bench_")))
+        stack.enter_context(ros([], signal_handler_options=SignalHandlerOptions.NO))
+        loading = {"weights": options.weights, "device": options.device, "input_size": options.size}
+        node = stack.enter_context(Child("node", "fastgan_ros.node", logs / "node.log", loading))
+        sending = {"width": width, "height": height, "rate": rate, "hold": True, "log": str(logs / "frames.txt")}
+        camera = stack.enter_context(Child("camera", "fastgan_ros.tools.camera", logs / "camera.log", sending))
+        client = stack.enter_context(closing(Listener(lambda: node.ended() or camera.ended())))
+        client.wait_for_node(START_TIMEOUT)
+        client.set_reference(*Scene(width, height)[0])
+        settle = time.monotonic() + 2
+        client.spin_until(lambda: time.monotonic() > settle, 60, "the first masks")
+        start, used = time.time_ns(), node.cpu_seconds()
+        client.masks.clear()
+        end = time.monotonic() + options.seconds
+        client.spin_until(lambda: time.monotonic() > end, options.seconds + 60, "masks")
+        stop, used = time.time_ns(), node.cpu_seconds() - used
+        # The node's figures are of its last ten seconds, and come once a second.
+        sent = [int(stamp.split()[0]) for stamp in (logs / "frames.txt").read_text().splitlines()[:-1]]
     came = {stamp: at for stamp, at in client.masks.items() if start <= stamp < stop}
     if not came:
         raise FastganError(f"no mask came back for {width}x{height} at {rate:g} Hz; try a lower --rate")

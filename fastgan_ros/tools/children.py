@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -13,17 +12,8 @@ from fastgan_core.errors import FastganError
 START_TIMEOUT = 120.0  # seconds; a first import of torch from a slow disk takes most of a minute
 
 
-def keep_to_ourselves() -> None:
-    """Stay clear of the robots in the network: this machine only, in a domain that is hardly anybody's."""
-    os.environ.setdefault("ROS_DOMAIN_ID", str(random.SystemRandom().randint(1, 100)))
-    if os.environ.get("ROS_DISTRO") == "humble":
-        os.environ.setdefault("ROS_LOCALHOST_ONLY", "1")
-    else:
-        os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-
-
 class Child:
-    """A program of the package in a process of its own; its output goes to a log file."""
+    """A program of the package in a process of its own, which ends with the block; its output goes to a log file."""
 
     def __init__(self, name: str, module: str, log: Path, parameters: dict):
         self.name, self.log = name, log
@@ -44,6 +34,12 @@ class Child:
         """Processor time that it has used so far, in its own code and the system's."""
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def __enter__(self) -> "Child":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.stop()
 
     def stop(self) -> None:
         """End it with SIGINT, and by force if it has not ended 8 s later."""

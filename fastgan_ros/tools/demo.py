@@ -12,16 +12,18 @@ import os
 import signal
 import sys
 import time
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import numpy as np
-import rclpy
 from rclpy.signals import SignalHandlerOptions
 
 from fastgan_core.errors import FastganError
 from fastgan_core.media.masks import read_mask
 from fastgan_core.scenes.scene import Scene
-from fastgan_ros.tools.children import START_TIMEOUT, Child, keep_to_ourselves
+from fastgan_ros.programs.command import ros
+from fastgan_ros.programs.domain import keep_to_ourselves
+from fastgan_ros.tools.children import START_TIMEOUT, Child
 from fastgan_ros.tools.demo_client import DemoClient
 from fastgan_ros.tools.demo_report import Footage, Outcome, render
 
@@ -96,17 +98,13 @@ def _run(options) -> Outcome:
     footage, first, labels = _material(options)
     output, frames_log = options.output, options.output / "camera_frames.txt"
     print(f"ROS domain {os.environ['ROS_DOMAIN_ID']}, this machine only. Logs are in {output}.")
-    children: list[Child] = []
-    client = None
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    try:
+    with ros([], signal_handler_options=SignalHandlerOptions.NO), ExitStack() as stack:
         loading = {
             "weights": options.weights,
             "device": options.device,
             "mask_encoding": "mono8" if labels.max() < 256 else "mono16",
         }
-        node = Child("node", "fastgan_ros.node", output / "node.log", loading)
-        children.append(node)
+        node = stack.enter_context(Child("node", "fastgan_ros.node", output / "node.log", loading))
         playing = {
             "source": options.video,
             "length": len(footage.scene or range(LENGTH)),
@@ -118,15 +116,14 @@ def _run(options) -> Outcome:
             "hold": True,
             "log": str(frames_log),
         }
-        camera = Child("camera", "fastgan_ros.tools.camera", output / "camera.log", playing)
-        children.append(camera)
+        camera = stack.enter_context(Child("camera", "fastgan_ros.tools.camera", output / "camera.log", playing))
 
         def check():
             camera.ended()
             if node.ended():
                 raise FastganError(f"The node ended before the demo did; see {output / 'node.log'}.")
 
-        client = DemoClient(check)
+        client = stack.enter_context(closing(DemoClient(check)))
         print("Waiting for the node to load the model ...")
         client.wait_for_node(START_TIMEOUT)
         print(f"Node: {client.set_reference(first, labels)}")
@@ -134,12 +131,6 @@ def _run(options) -> Outcome:
         _watch(client, camera, frames_log)
         where = f"{client.diagnostic('device')}, {client.diagnostic('precision')}"
         model = client.diagnostic("model time p50 (ms)"), client.diagnostic("model time p99 (ms)")
-    finally:
-        for child in reversed(children):
-            child.stop()
-        if client is not None:
-            client.close()
-        rclpy.try_shutdown()
     print("Drawing the overlay ...")
     return _outcome(client.masks, _published(frames_log), footage, output, model, where)
 

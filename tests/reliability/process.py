@@ -8,14 +8,12 @@ import tempfile
 import time
 from pathlib import Path
 
+from fastgan_ros.programs.domain import keep_to_ourselves
+
 ROOT = Path(__file__).parents[2]
 
 # Before rclpy is imported: a run neither hears nor disturbs other ROS systems.
-os.environ.setdefault("ROS_DOMAIN_ID", str(101 + os.getpid() % 100))
-if os.environ.get("ROS_DISTRO") == "humble":
-    os.environ.setdefault("ROS_LOCALHOST_ONLY", "1")
-else:
-    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+keep_to_ourselves()
 
 
 @contextlib.contextmanager

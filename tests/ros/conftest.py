@@ -1,16 +1,13 @@
 """Fixtures for the tests of the real node over real rclpy."""
 
 import gc
-import os
 
 import pytest
 
+from fastgan_ros.programs.domain import keep_to_ourselves
+
 # Before rclpy is imported: the tests neither hear nor disturb other ROS systems, nor each other's runs.
-os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
-if os.environ.get("ROS_DISTRO") == "humble":
-    os.environ.setdefault("ROS_LOCALHOST_ONLY", "1")
-else:
-    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+keep_to_ourselves()
 
 
 @pytest.fixture(scope="session")

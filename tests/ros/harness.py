@@ -5,6 +5,7 @@ import itertools
 import os
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import rclpy
@@ -25,8 +26,15 @@ from fastgan_ros.messages.images import to_msg
 from fastgan_ros.node.tracker_node import TrackerNode
 from fastgan_ros.programs.process import PatientExecutor, spin
 
+ROOT = Path(__file__).parents[2]
 TIMEOUT = 60.0  # much, for a machine that has other things to do; only a failure takes that long
 _numbers = itertools.count()
+
+
+def environment(*places: str, **more: str) -> dict[str, str]:
+    """That of a process that uses the project wherever it is started, and what is in `places` before that."""
+    path = os.pathsep.join(filter(None, (*places, str(ROOT), os.environ.get("PYTHONPATH", ""))))
+    return {**os.environ, "PYTHONPATH": path, **more}
 
 
 def wait_for(condition, what: str, timeout: float = TIMEOUT):

@@ -7,13 +7,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
 import cv2
+import harness
 import numpy as np
 from harness import wait_for
 
-ROOT = Path(__file__).parents[2]
 # A folder with an OpenCV that has windows, where the environment's own has none:
 # pip install --no-deps --target FOLDER opencv-python
 ELSEWHERE = os.environ.get("FASTGAN_WINDOW_OPENCV", "")
@@ -38,8 +37,7 @@ def has_windows() -> bool:
 
 def environment(**more: str) -> dict[str, str]:
     """The environment of processes that use the project and an OpenCV with windows."""
-    path = os.pathsep.join(part for part in (ELSEWHERE, str(ROOT), os.environ.get("PYTHONPATH", "")) if part)
-    return {**os.environ, "PYTHONPATH": path, **more}
+    return harness.environment(ELSEWHERE, **more)
 
 
 class Screen:

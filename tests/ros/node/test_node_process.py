@@ -1,24 +1,21 @@
 """The node in a process of its own, as it is started on a robot: it works, and it ends cleanly."""
 
-import os
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
 pytest.importorskip("fastgan_interfaces", reason="needs fastgan_interfaces, built by pip or colcon")
 
-from harness import Rig, labels, mask_msg, nanoseconds, picture, wait_for
+from harness import Rig, environment, labels, mask_msg, nanoseconds, picture, wait_for
 from sensor_msgs.msg import Image
 
 from fastgan_interfaces.msg import TrackedObjects
 from fastgan_interfaces.srv import SetReferenceMask
 
-ROOT = Path(__file__).parents[3]
 PROMPT = 20  # seconds from a signal to the end, on a machine that has other things to do
 ENDING = 200  # seconds; torch is imported meanwhile, perhaps by a machine that has other things to do
 
@@ -29,10 +26,9 @@ def start(rig, tmp_path):
     processes = []
 
     def started(*arguments, module="fastgan_ros.node", namespace=rig.namespace):
-        environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"}
         command = [sys.executable, "-m", module, "--ros-args", "-r", f"__ns:={namespace}"]
         with open(tmp_path / "log", "a") as out:
-            process = subprocess.Popen([*command, *arguments], stdout=out, stderr=out, env=environment, cwd=tmp_path)
+            process = subprocess.Popen([*command, *arguments], stdout=out, stderr=out, env=environment(), cwd=tmp_path)
         processes.append(process)
         return process
 

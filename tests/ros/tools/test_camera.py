@@ -1,6 +1,5 @@
 """The camera node over real rclpy: what a subscriber gets, and what is refused."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -28,7 +27,6 @@ from fastgan_ros.messages.images import from_compressed, to_rgb
 from fastgan_ros.tools.camera import Camera
 
 SIZE = {"width": 96, "height": 64, "length": 20}
-DOMAIN = 1 + os.getpid() % 100
 ROOT = Path(__file__).parents[3]
 
 
@@ -37,7 +35,7 @@ class Studio:
 
     def __init__(self):
         self.context = Context()
-        rclpy.init(context=self.context, domain_id=int(os.environ.get("ROS_DOMAIN_ID", DOMAIN)))
+        rclpy.init(context=self.context)
         self.executor = SingleThreadedExecutor(context=self.context)
         self.listener = Node("listener", context=self.context)
         self.executor.add_node(self.listener)
@@ -63,9 +61,7 @@ class Studio:
 
 
 @pytest.fixture
-def studio(monkeypatch):
-    if "ROS_LOCALHOST_ONLY" not in os.environ:
-        monkeypatch.setenv("ROS_LOCALHOST_ONLY", "1")
+def studio():
     studio = Studio()
     yield studio
     for node in studio.executor.get_nodes():
@@ -211,8 +207,7 @@ def test_a_start_beyond_a_looping_source_is_refused(studio, folder):
 
 def spawn(*arguments):
     command = [sys.executable, "-m", "fastgan_ros.tools.camera", "--ros-args", *arguments]
-    environment = {**os.environ, "ROS_DOMAIN_ID": str(DOMAIN), "ROS_LOCALHOST_ONLY": "1"}
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
 
 
 def test_the_process_says_in_a_sentence_why_it_cannot_start():

@@ -1,10 +1,8 @@
 """Marking objects from a file, as a person does in a terminal."""
 
-import os
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import cv2
 import pytest
@@ -12,21 +10,18 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
 pytest.importorskip("fastgan_interfaces", reason="needs fastgan_interfaces, built by pip or colcon")
 
-from harness import labels, picture, wait_for
+from harness import environment, labels, picture, wait_for
 from lifecycle_msgs.srv import GetState
 
 from fastgan_core.media.masks import write_mask
 from fastgan_interfaces.srv import SetReferenceMask
 from fastgan_ros.tools.set_reference import main, stamp
 
-ROOT = Path(__file__).parents[3]
-
 
 def set_reference(rig, *arguments):
     command = [sys.executable, "-m", "fastgan_ros.tools.set_reference", *map(str, arguments)]
     command += ["--node", f"{rig.namespace}/fastgan_tracker"]
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=120, check=False)
 
 
 def soon(rig, *arguments):
@@ -165,8 +160,7 @@ def test_arguments_that_cannot_be_used_are_said_in_a_sentence(files, capsys, arg
 )
 def test_names_and_arguments_that_ros_cannot_use_are_said_in_a_sentence(files, arguments, words):
     command = [sys.executable, "-m", "fastgan_ros.tools.set_reference", "--mask", str(files / "other.png"), *arguments]
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=120, check=False)
     assert done.returncode == 2
     assert words in done.stderr and "set_reference: " in done.stderr and "Traceback" not in done.stderr
 
@@ -205,8 +199,7 @@ def test_an_active_node_that_is_no_tracker_is_named(rig, files):
 
 def test_it_needs_no_torch():
     code = "import sys, fastgan_ros.tools.set_reference; sys.exit('torch' in sys.modules)"
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"}
-    assert subprocess.run([sys.executable, "-c", code], env=environment, timeout=120, check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], env=environment(), timeout=120, check=False).returncode == 0
 
 
 def test_a_node_that_is_not_active_is_named_with_the_fix(rig, files):
