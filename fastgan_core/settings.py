@@ -4,6 +4,8 @@ import dataclasses
 import math
 from typing import Any
 
+from fastgan_core.errors import FastganError
+
 
 def setting(default: Any, sentence: str, low: float = -math.inf, high: float = math.inf, choices: tuple = ()) -> Any:
     """A dataclass field that says what it is.
@@ -18,3 +20,11 @@ def setting(default: Any, sentence: str, low: float = -math.inf, high: float = m
     if isinstance(default, list | dict):
         return dataclasses.field(default_factory=lambda: type(default)(default), metadata=about)
     return dataclasses.field(default=default, metadata=about)
+
+
+def camera_size(text: str) -> tuple[int, int]:
+    """``"640x480"`` as ``(480, 640)``."""
+    width, cross, height = text.partition("x")
+    if not (cross and width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise FastganError(f"--camera {text}: expected width x height, such as 640x480")
+    return int(height), int(width)

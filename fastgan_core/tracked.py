@@ -12,7 +12,7 @@ class TrackedObject:
     """One object in one frame."""
 
     id: int
-    score: float  # probability that the mask is on the object, 0 to 1, see evidence.py; 0 when there is none
+    score: float  # probability that the mask is on the object, 0 to 1, see tracking/evidence.py; 0 when there is none
     area: int  # pixels of the input image; 0 when lost
     box: tuple[int, int, int, int]  # x, y, width, height in pixels; zeros when lost
     state: str  # "tracked" | "lost"

@@ -1,5 +1,5 @@
 """The command line ``fastgan``, a file per command.
 
-May import every room; none imports it but for ``options``, which other programs share. Heavy imports wait until a
-command runs, so that ``--help`` and a wrong option are answered at once.
+May import every room; imported by none. Heavy imports wait until a command runs, so that ``--help`` and a wrong option
+are answered at once.
 """

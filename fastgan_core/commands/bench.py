@@ -6,9 +6,10 @@ import json
 import tempfile
 from pathlib import Path
 
-from fastgan_core.commands.options import DEVICE_HELP, camera_size
+from fastgan_core.commands.options import DEVICE_HELP
 from fastgan_core.errors import FastganError
 from fastgan_core.running.choices import BACKENDS, PRECISIONS
+from fastgan_core.settings import camera_size
 
 COLUMNS = {  # fields of a row with their format; what is longer is in the JSON
     "variant": "", "backend": "", "precision": "", "network": "", "objects": "d", "step_ms": ".2f", "p99_ms": ".2f",

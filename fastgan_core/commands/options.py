@@ -3,7 +3,6 @@
 import argparse
 import sys
 
-from fastgan_core.errors import FastganError
 from fastgan_core.running.choices import BACKENDS, PRECISIONS
 
 DEVICE_HELP = "auto (CUDA where there is one), cpu, cuda or cuda:N"
@@ -27,11 +26,3 @@ def make_tracker(args: argparse.Namespace):
     if tracker.price:
         print(f"fastgan: {tracker.price}", file=sys.stderr)
     return tracker
-
-
-def camera_size(text: str) -> tuple[int, int]:
-    """``"640x480"`` as ``(480, 640)``."""
-    width, cross, height = text.partition("x")
-    if not (cross and width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise FastganError(f"--camera {text}: expected width x height, such as 640x480")
-    return int(height), int(width)

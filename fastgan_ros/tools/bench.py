@@ -20,9 +20,9 @@ from pathlib import Path
 
 from rclpy.signals import SignalHandlerOptions
 
-from fastgan_core.commands.options import camera_size
 from fastgan_core.errors import FastganError
 from fastgan_core.scenes.scene import Scene
+from fastgan_core.settings import camera_size
 from fastgan_ros.frames.tally import STAGES, WINDOW
 from fastgan_ros.messages.stamps import nanoseconds
 from fastgan_ros.programs.command import ros

@@ -7,10 +7,10 @@ import pytest
 import torch
 from commandline import fastgan
 
-from fastgan_core.commands.options import camera_size
 from fastgan_core.errors import FastganError
 from fastgan_core.evaluation import speed as bench
 from fastgan_core.evaluation.speed import gflop, peak
+from fastgan_core.settings import camera_size
 
 
 def test_bench_measures_every_combination(monkeypatch, tmp_path, capsys):

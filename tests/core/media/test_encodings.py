@@ -1,6 +1,6 @@
 """ROS image messages: every encoding against pixels worked out by hand, every way a message can be wrong.
 
-The messages are those of the bag reader, which needs no ROS; tests/test_encodings.py has rclpy's.
+The messages are those of the bag reader, which needs no ROS; tests/ros/messages/test_images.py has rclpy's.
 """
 
 import struct
