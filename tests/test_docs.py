@@ -10,8 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
 # Written without the package where it is clear which one is meant.
-ROOMS = ("", "docs", "fastgan_core", "fastgan_core/tracking", "fastgan_core/data", "fastgan_ros", "fastgan_ros/operator")
-PLACES = [ROOT / room for room in ROOMS]
+ROOMS = ("fastgan_core", "fastgan_core/tracking", "fastgan_core/data", "fastgan_ros", "fastgan_ros/operator")
+PLACES = [ROOT, ROOT / "docs", *(ROOT / room for room in ROOMS)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
