@@ -267,8 +267,8 @@ def test_the_interfaces_are_installed_with_the_library(tmp_path):
     command = [sys.executable, "setup.py", "-q", "egg_info", "-e", str(tmp_path), "build_py", "-d", str(build)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     sources = {file.name: file.read_text() for file in (ROOT / "fastgan_interfaces/msg").glob("*.msg")}
-    assert {file.name: file.read_text() for file in (build / "fastgan_core/msg").glob("*.msg")} == sources
-    assert not list((build / "fastgan_core/msg").glob("*.py")) and len(sources) == 2
+    assert {file.name: file.read_text() for file in (build / "fastgan_core/media/msg").glob("*.msg")} == sources
+    assert not list((build / "fastgan_core/media/msg").glob("*.py")) and len(sources) == 2
 
 
 @pytest.mark.parametrize("version", [8, 9])

@@ -11,8 +11,8 @@ from fastgan_core.running.threads import spinning
 
 ROOT = Path(__file__).parents[3]
 PROGRAMS = {
-    "fastgan": "from fastgan_core import cli; cli.bench = load; sys.argv[1:] = ['bench']; cli.main()",
-    "tracker": "from fastgan_ros import node; node.run = load; node.main()",
+    "fastgan": "from fastgan_core.commands import bench, main; bench.run = load; sys.argv[1:] = ['bench']; main.main()",
+    "tracker": "from fastgan_ros.node import tracker_node as node; node.run = load; node.main()",
 }
 
 

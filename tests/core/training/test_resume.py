@@ -134,7 +134,7 @@ from safetensors.torch import save_file
 from fastgan_core.training.distributed import processes, rank
 from fastgan_core.training.reading import from_dict
 from fastgan_core.training.trainer import Trainer
-from fastgan_core.weights import save_weights
+from fastgan_core.running.weights import save_weights
 from tests.core.training.test_resume import gradients
 torch.set_num_threads(1)
 values, out = json.loads(sys.argv[1]), Path(sys.argv[2])
