@@ -25,7 +25,3 @@ def main() -> None:
     args = parser().parse_args()
     with in_words("fastgan"):
         args.run(args)
-
-
-if __name__ == "__main__":
-    main()

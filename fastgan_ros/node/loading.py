@@ -1,4 +1,4 @@
-"""Bringing the model onto the device and taking it off again."""
+"""Bringing the model onto the device."""
 
 import sys
 

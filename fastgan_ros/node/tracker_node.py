@@ -1,7 +1,6 @@
 """The lifecycle node `fastgan_tracker`: wires camera, tracker, topics, services and diagnostics together."""
 
 import dataclasses
-import sys
 import threading
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -212,7 +211,3 @@ def main(args: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM; the exit code is 0 then, 2 for a wrong parameter."""
     sleep_while_waiting()
     return run(TrackerNode, args)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
