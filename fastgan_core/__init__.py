@@ -4,3 +4,5 @@ Four modules here are words that every room uses: ``errors``, ``settings``, ``la
 memory) and ``tracked`` (what is said about a frame). All else is in a room, whose first lines say what lives there;
 which room may import which is a table in ``tests/test_rooms.py``.
 """
+
+__version__ = "0.1.0"

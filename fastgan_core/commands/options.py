@@ -12,7 +12,7 @@ def add_tracker_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", default="", help="checkpoint, or ONNX file; default: the checkpoint that ships")
     parser.add_argument("--backend", choices=BACKENDS, default="auto", help="auto: onnxruntime for .onnx, else torch")
     parser.add_argument("--device", default="auto", help=DEVICE_HELP)
-    parser.add_argument("--precision", default="auto", help=f"{', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}")
+    parser.add_argument("--precision", default="auto", help=", ".join(PRECISIONS))
     parser.add_argument(
         "--size", type=int, default=0, help="the network's input has the area of a square of this side (multiple of 32)"
     )

@@ -9,8 +9,12 @@ from fastgan_core.commands.options import DEVICE_HELP
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", type=Path, help="YAML file, see training/configs")
-    parser.add_argument("--output", type=Path, help="run folder, default runs/RECIPE; an interrupted run goes on in it")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a value; phases.0.steps=9")
+    parser.add_argument(
+        "--output", type=Path, help="run folder, default runs/RECIPE; an interrupted run goes on from it"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a value; phases.0.steps=9"
+    )
     parser.add_argument("--device", default="auto", help=DEVICE_HELP)
 
 

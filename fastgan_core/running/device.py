@@ -5,6 +5,7 @@ import os
 import torch
 
 from fastgan_core.errors import FastganError
+from fastgan_core.running.choices import PRECISIONS
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 # Values of oneDNN's ONEDNN_MAX_CPU_ISA that rule out instructions for bfloat16.
@@ -53,7 +54,7 @@ def choose_precision(name: str, device: torch.device) -> str:
             return "fp16"
         return choose_training_precision(name, device)
     if name not in DTYPES:
-        raise FastganError(f"precision: '{name}' is not known; use auto, {', '.join(DTYPES)}")
+        raise FastganError(f"precision: '{name}' is not known; use {', '.join(PRECISIONS)}")
     if name == "fp16" and device.type == "cpu":
         raise FastganError("precision: fp16 needs a GPU; use fp32 or bf16 on a CPU")
     return name

@@ -104,3 +104,11 @@ def test_the_library_needs_no_ros_and_touches_no_gpu_when_imported():
         "assert not [m for m in sys.modules if m.startswith(('rclpy', 'sensor_msgs', 'fastgan_ros'))]\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_help_is_answered_before_anything_heavy_is_imported():
+    code = (
+        "import sys; from fastgan_core.commands.main import parser; parser()\n"
+        "assert not {'torch', 'numpy', 'cv2'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
