@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from fastgan_core.errors import FastganError
+from fastgan_core.model.depthwise import depthwise
 
 # repeats, channels, stride of the first, expansion, kernel
 STAGES = (
@@ -40,7 +41,10 @@ class Convolution(nn.Conv2d):
         self.border = (before, kernel - 2 - before) * 2 if stride == 2 else None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return super().forward(x if self.border is None else F.pad(x, self.border))
+        x = x if self.border is None else F.pad(x, self.border)
+        if self.groups > 1 and x.device.type == "cpu" and torch.is_grad_enabled() and self.weight.requires_grad:
+            return depthwise(x, self.weight, self.bias, self.stride[0], self.padding[0])
+        return super().forward(x)
 
 
 class Block(nn.Module):
