@@ -6,6 +6,8 @@ import numpy as np
 
 from fastgan_core.labels import bounding_box
 
+ONE_VIEW = "This network remembers one view of an object"  # how the refusal of another one begins
+
 
 @dataclass(frozen=True)
 class TrackedObject:

@@ -6,8 +6,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fastgan_core.model import VARIANTS, FaSTGAN, Lite
 from fastgan_core.model.lite import KEY, VALUE
-
-REMEMBERED = 5  # frames in the memory of lite
+from fastgan_core.model.lite_step import SLOTS
 
 PAPER = {
     "encoder (target stream)": ["encoder"],
@@ -53,7 +52,7 @@ class LiteFrame(nn.Module):
 
     def forward(self, side: int) -> None:
         image, masks = torch.zeros(1, 3, side, side), torch.zeros(1, 2, side, side)
-        cells = REMEMBERED * (side // 16) ** 2
+        cells = SLOTS * (side // 16) ** 2
         frame = self.model.encode(image)
         memory = image.new_zeros(1, cells, KEY), image.new_zeros(1, cells, VALUE), image.new_zeros(1, cells)
         found = self.model.read(frame, *memory)

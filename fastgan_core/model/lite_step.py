@@ -7,9 +7,9 @@ from fastgan_core.model.aggregation import aggregate, others
 from fastgan_core.model.lite import KEY, VALUE, WIDTHS, Lite
 from fastgan_core.model.regressor import STRIDE
 
-# Slots of an object's memory, a frame in each: references, never forgotten; the last frame; a ring of earlier ones.
-VIEWS, RING = 1, 3
-LAST, SLOTS = VIEWS, VIEWS + 1 + RING
+# Slots of an object's memory, a frame in each: the reference, never forgotten; the last frame; a ring of earlier ones.
+LAST, RING = 1, 5
+SLOTS = LAST + 1 + RING
 
 
 class LiteStep(nn.Module):

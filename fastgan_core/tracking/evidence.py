@@ -54,13 +54,19 @@ def _bins(values: torch.Tensor, count: int) -> torch.Tensor:
     return (values * count).clamp(0, count - 1).long()  # an index of int32 takes 50 times as long
 
 
-def likeness(found: torch.Tensor, look: torch.Tensor) -> torch.Tensor:
-    """Bhattacharyya coefficient of histograms ``(N, BINS)``: ``(N,)``, 1 = the same, 0 = nothing in common.
+def likeness(found: torch.Tensor, looks: torch.Tensor) -> torch.Tensor:
+    """Bhattacharyya coefficient of histograms and the likest of an object's looks: 1 = the same, 0 = nothing in common.
 
-    ``USUAL`` where the look is all zeros: of an object so small in its reference the network's word has to do.
+    ``USUAL`` where all looks are zeros: of an object so small where it was marked the network's word has to do.
+
+    Args:
+        found: ``(N, BINS)``. looks: ``(N, V, BINS)``, zeros where there are fewer than V.
+
+    Returns:
+        ``(N,)``
     """
-    known = look.sum(dim=1) > 0
-    return torch.where(known, (found * look).sqrt().sum(dim=1), USUAL)
+    known = looks.sum(dim=(1, 2)) > 0
+    return torch.where(known, (found[:, None] * looks).sqrt().sum(dim=2).amax(dim=1), USUAL)
 
 
 def confidence(sureness: torch.Tensor, alike: torch.Tensor) -> torch.Tensor:

@@ -6,7 +6,7 @@ import torch
 
 from fastgan_core.model import STRIDE
 from fastgan_core.model.lite_step import LAST, RING, SLOTS, LiteStep
-from fastgan_core.tracking.network import Network, Verdict, fit
+from fastgan_core.tracking.network import VIEWS, Network, Verdict, fit
 
 EVERY = 5  # frames from one of the ring to the next
 
@@ -20,6 +20,7 @@ class LiteState(NamedTuple):
     values: torch.Tensor  # (N, SLOTS, h/16, w/16, VALUE)
     absent: torch.Tensor  # (N, SLOTS), 0, or -inf where nothing is remembered
     turn: torch.Tensor  # (N,) int32, place in the round of EVERY * RING frames that the ring is filled in
+    added: torch.Tensor  # (N,) int32, views that were added to the reference, those that gave way to others included
 
     def resized(self, size: tuple[int, int]) -> "LiteState":
         def fit_slots(x: torch.Tensor) -> torch.Tensor:
@@ -52,18 +53,40 @@ class LiteNetwork(Network):
     def start(self, image: torch.Tensor, masks: torch.Tensor) -> LiteState:
         count, _, height, width = masks.shape
         shapes = LiteStep.ends(self.variant, count, height // STRIDE, width // STRIDE)[0]
-        memory, keys, values, absent, no = (
+        memory, keys, values, absent, zero = (
             masks.new_zeros(shapes[name]) for name in ("memory", "keys", "values", "absent", "lost")
         )
         memory = memory.contiguous(memory_format=torch.channels_last)
-        _, _, key, value = self.runner(image, masks, memory, keys, values, absent, no, no + 1)
-        keys[:, 0], values[:, 0] = key, value
-        absent[:, 1:] = float("-inf")
-        return LiteState(masks, memory, keys, values, absent, torch.zeros_like(no, dtype=torch.int32))
+        zero = zero.to(torch.int32)
+        state = LiteState(masks, memory, keys, values, absent, zero, zero.clone())
+        return self._marked(image, state, torch.zeros_like(zero))
+
+    def add_view(self, image: torch.Tensor, masks: torch.Tensor, state: LiteState) -> LiteState:
+        # The places of the ring that are not filled with views, from its end on; when all are, the oldest gives way.
+        slots = SLOTS - 1 - state.added % (VIEWS - 1)
+        state = state._replace(previous=masks, memory=torch.zeros_like(state.memory), added=state.added + 1)
+        return self._marked(image, state, slots)
+
+    def _marked(self, image: torch.Tensor, state: LiteState, slots: torch.Tensor) -> LiteState:
+        """The state once ``previous`` was remembered in a slot of each object, beside its views alone.
+
+        What the tracker remembered by itself goes: somebody who marks an object once more may do so because it drifts.
+        """
+        no = torch.zeros_like(state.absent[:, 0])
+        _, _, key, value = self.runner(image, *state[:5], no, no + 1)
+        places = torch.arange(SLOTS, device=slots.device)
+        taken = places == slots[:, None]
+        cells = taken[:, :, None, None, None]
+        kept = taken | (places == 0) | _pinned(places, state.added)
+        return state._replace(
+            keys=torch.where(cells, key[:, None], state.keys),
+            values=torch.where(cells, value[:, None], state.values),
+            absent=torch.zeros_like(state.absent).masked_fill(~kept, float("-inf")),
+        )
 
     def step(self, image: torch.Tensor, state: LiteState, lost: torch.Tensor) -> tuple[torch.Tensor, Seen]:
         lost = lost.to(state.absent.dtype)
-        logits, *seen = self.runner(image, *state[:-1], lost, torch.zeros_like(lost))
+        logits, *seen = self.runner(image, *state[:5], lost, torch.zeros_like(lost))
         return logits, Seen(*seen)
 
     def keep(self, state: LiteState, seen: Seen, masks: torch.Tensor, verdict: Verdict) -> LiteState:
@@ -74,7 +97,7 @@ class LiteNetwork(Network):
         last = (slots == LAST).expand(len(turn), -1)
         due = (turn % EVERY == 0) & verdict.sure
         ring = (slots == LAST + 1 + (turn // EVERY)[:, None]) & due[:, None]
-        taken = (last & ~lost[:, None]) | ring
+        taken = (last & ~lost[:, None]) | (ring & ~_pinned(slots, state.added))
         cells = taken[:, :, None, None, None]
         return LiteState(
             previous=masks.to(seen.memory.dtype) * kept,
@@ -83,4 +106,10 @@ class LiteNetwork(Network):
             values=torch.where(cells, seen.value[:, None], state.values),
             absent=state.absent.masked_fill(taken, 0).masked_fill(last & lost[:, None], float("-inf")),
             turn=turn,
+            added=state.added,
         )
+
+
+def _pinned(slots: torch.Tensor, added: torch.Tensor) -> torch.Tensor:
+    """Whether each of the slots has an added view, ``(N, SLOTS) bool``."""
+    return slots >= SLOTS - added.clamp(max=VIEWS - 1)[:, None]

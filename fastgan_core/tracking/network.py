@@ -6,6 +6,11 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 
+from fastgan_core.errors import FastganError
+from fastgan_core.tracked import ONE_VIEW
+
+VIEWS = 4  # of an object, at most: its reference and those that were added later
+
 
 def fit(x: torch.Tensor, size: tuple[int, int], stride: int) -> torch.Tensor:
     """A part of a state, ``(N, C, ...)`` at 1/``stride`` of the network's input, for an input of another ``(h, w)``."""
@@ -44,6 +49,20 @@ class Network(ABC):
         Args:
             image: ``(1, 3, h, w)`` in [0, 1], h and w multiples of 32. masks: ``(N, 1, h, w)`` in [0, 1].
         """
+
+    def add_view(self, image: torch.Tensor, masks: torch.Tensor, state: Any) -> Any:
+        """The state of the same objects after each was marked once more, in another frame.
+
+        Args:
+            image, masks: as of :meth:`start`. state: of these objects, at the size of the masks.
+
+        Raises:
+            FastganError: the network remembers one view of an object alone.
+        """
+        raise FastganError(
+            f"{ONE_VIEW}: {self.variant} has one reference of each. Use the mode add, which puts the new one in the "
+            "place of the old, or the network lite"
+        )
 
     @abstractmethod
     def step(self, image: torch.Tensor, state: Any, lost: torch.Tensor) -> tuple[torch.Tensor, Any]:

@@ -5,9 +5,10 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 
 from fastgan_core.tracking.evidence import colours
-from fastgan_core.tracking.network import Verdict
+from fastgan_core.tracking.network import VIEWS, Verdict
 
 USUAL_RATE = 0.02  # weight of a new frame in the usual share: a memory of about 50 frames
 VANISHED = 0.2  # an object that covers less than this part of its usual share is lost
@@ -24,7 +25,7 @@ class Objects:
     size: tuple[int, int]  # (h, w) of the network's input
     state: Any  # the network's, see network.py
     usual: torch.Tensor  # (N,) share of the frame that each object covers, averaged over the frames that show it
-    look: torch.Tensor  # (N, bins) colours of each object in its reference, see evidence.py
+    looks: torch.Tensor  # (N, VIEWS, bins) colours of each object where it was marked, see evidence.py
     lost: torch.Tensor  # (N,) bool
     live: torch.Tensor  # (N,) bool; False for rows that only fill up a batch of a fixed size
 
@@ -33,7 +34,14 @@ class Objects:
         """Objects in their reference frame ``small (h, w, 3) uint8``, ``masks (N, 1, h, w)``."""
         usual = masks.float().mean(dim=(1, 2, 3))
         no = torch.zeros_like(usual, dtype=torch.bool)
-        return cls(tuple(ids), tuple(small.shape[:2]), state, usual, colours(small, masks), no, ~no)
+        looks = F.pad(colours(small, masks)[:, None], (0, 0, 0, VIEWS - 1))
+        return cls(tuple(ids), tuple(small.shape[:2]), state, usual, looks, no, ~no)
+
+    def seen_again(self, small: torch.Tensor, masks: torch.Tensor, state) -> "Objects":
+        """The objects after each was marked once more, with the network's state after it; arguments as of new()."""
+        looks = torch.cat([self.looks[:, :1], colours(small, masks)[:, None], self.looks[:, 1:-1]], dim=1)
+        usual = masks.float().mean(dim=(1, 2, 3))
+        return replace(self, state=state, usual=usual, looks=looks, lost=torch.zeros_like(self.lost))
 
     def tensors(self) -> tuple[torch.Tensor, ...]:
         """All state; row n of each belongs to ``ids[n]``."""
@@ -66,8 +74,13 @@ class Objects:
     def without(self, ids) -> "Objects | None":
         """The others; None when nothing is left."""
         rows = [row for row, number in enumerate(self.ids) if number not in set(ids)]
-        if not rows:
-            return None
+        return self._rows(rows) if rows else None
+
+    def only(self, ids) -> "Objects":
+        """Those with these ids, in their order."""
+        return self._rows([self.ids.index(number) for number in ids])
+
+    def _rows(self, rows: list[int]) -> "Objects":
         return self.mapped(lambda tensor: tensor[rows], tuple(self.ids[row] for row in rows))
 
     def joined(self, other: "Objects") -> "Objects":

@@ -129,10 +129,16 @@ class Stepper:
             self._prepared.clear()
         self._prepared.add(wanted)
 
-    def _marked(self, small: torch.Tensor, ids, masks: torch.Tensor) -> Objects:
-        """Objects in their reference frame ``small (h, w, 3) uint8``, ``masks (N, 1, h, w)`` in [0, 1]."""
+    def _marked(self, small: torch.Tensor, ids, masks: torch.Tensor, known: Objects | None = None) -> Objects:
+        """Objects in their reference frame ``small (h, w, 3) uint8``, ``masks (N, 1, h, w)`` in [0, 1].
+
+        ``known``: the same objects, where this is not their first reference.
+        """
         masks = masks.to(self._network.dtype)
-        return Objects.new(ids, small, masks, self._network.start(to_image(small, masks.dtype), masks))
+        image = to_image(small, masks.dtype)
+        if known:
+            return known.seen_again(small, masks, self._network.add_view(image, masks, known.state))
+        return Objects.new(ids, small, masks, self._network.start(image, masks))
 
     def _stand_in(self, small: torch.Tensor) -> Objects:
         """State of an object that is nowhere, to run the network with."""

@@ -14,6 +14,8 @@ from fastgan_core.tracking.objects import Objects
 from fastgan_core.tracking.opening import open_network, runnable
 from fastgan_core.tracking.stepper import Small, Stepper
 
+MODES = "replace", "add", "more"  # of a reference
+
 
 class Tracker(Stepper):
     """Tracks any number of objects through frames of any size.
@@ -84,7 +86,9 @@ class Tracker(Stepper):
         Args:
             frame: ``(H, W, 3) uint8 RGB``, or the result of :meth:`shrink`.
             labels: ``(H, W)`` integer, 0 = background, id (1 to 65535) elsewhere.
-            mode: ``replace`` drops all former objects; ``add`` keeps those whose ids are not in ``labels``.
+            mode: ``replace`` drops all former objects; ``add`` keeps those whose ids are not in ``labels``; ``more``
+                gives objects that are tracked another view, from which they are followed on: their first references
+                stay, and those of the views that were added later until there are more than :data:`.network.VIEWS`.
 
         Returns:
             the ids that were set.
@@ -94,21 +98,25 @@ class Tracker(Stepper):
         """
         small = self.shrink(frame)
         ids = check_labels(labels, small.size)
-        if mode not in ("replace", "add"):
-            raise FastganError(f"mode: '{mode}' is not known; use 'replace' or 'add'")
+        if mode not in MODES:
+            raise FastganError(f"mode: '{mode}' is not known; use {', '.join(map(repr, MODES))}")
         with self._lock:
             self.check_room(ids, mode)
-            kept = self._objects.without(ids) if mode == "add" and self._objects else None
             size = tuple(small.pixels.shape[:2])
             masks = torch.from_numpy(labels.astype(np.int32)).to(self.device)
             masks = torch.stack([masks == i for i in ids])[:, None].float()
             masks = F.interpolate(masks, size=size, mode="bilinear", antialias=True, align_corners=False)
-            new = self._marked(small.pixels, ids, masks)
-            objects = kept.resized(size).joined(new) if kept else new
-            self._prepare(small, objects)  # before they are taken over: the memory may not suffice
-            self._objects = objects
-            self._epoch += 1
+            known = self._objects.only(ids).resized(size) if mode == "more" else None
+            self._take(small, self._marked(small.pixels, ids, masks, known), mode)
         return ids
+
+    def _take(self, frame: Small, new: Objects, mode: str) -> None:
+        """Have new objects in the place of all, or of those with their ids."""
+        kept = self._objects.without(new.ids) if mode != "replace" and self._objects else None
+        objects = kept.resized(new.size).joined(new) if kept else new
+        self._prepare(frame, objects)  # before they are taken over: the memory may not suffice
+        self._objects = objects
+        self._epoch += 1
 
     @torch.inference_mode()
     def step(self, frame: "np.ndarray | Small") -> Tracked:
@@ -123,10 +131,10 @@ class Tracker(Stepper):
             ids = self._objects.ids
         return Tracked(labels, describe(labels, ids, scores, found), epoch)
 
-    def branch(self) -> "Tracker":
-        """A tracker without objects on the same network; the two take turns on the device, step by step."""
+    def branch(self, ids=()) -> "Tracker":
+        """A tracker with some of the objects on the same network; the two take turns on the device, step by step."""
         other = copy.copy(self)
-        other._objects = None
+        other._objects = self._objects.only(ids) if ids else None
         other._graphs = None  # a graph holds the state of one tracker
         return other
 
@@ -150,11 +158,7 @@ class Tracker(Stepper):
                 )
             new = branch._objects
             self.check_room(new.ids, mode)
-            kept = self._objects.without(new.ids) if mode == "add" and self._objects else None
-            objects = kept.resized(new.size).joined(new) if kept else new
-            self._prepare(small, objects)
-            self._objects = objects
-            self._epoch += 1
+            self._take(small, new, mode)
         return list(new.ids)
 
     def remove(self, ids) -> list[int]:
@@ -176,8 +180,13 @@ class Tracker(Stepper):
             self._epoch += 1
 
     def check_room(self, ids, mode: str) -> None:
-        """Raise FastganError when ``ids``, set with ``mode``, would be more objects than are allowed."""
-        count = len(set(ids) | set(self.ids)) if mode == "add" else len(ids)
+        """Raise FastganError when ``ids`` cannot be set with ``mode``: too many objects, or a view of none."""
+        if mode == "more" and (unknown := [i for i in ids if i not in self.ids]):
+            raise FastganError(
+                f"ids {unknown} are not tracked, so there is nothing that this could be another view of; tracked are "
+                f"{list(self.ids)}. Use 'add' for new objects"
+            )
+        count = len(set(ids) | set(self.ids)) if mode != "replace" else len(ids)
         if count > self.max_objects:
             raise FastganError(
                 f"{count} objects are more than the {self.max_objects} allowed; mark fewer, remove some, "

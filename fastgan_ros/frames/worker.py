@@ -90,11 +90,14 @@ class Worker:
             self.warning = ""
             return result
 
-    def branch(self):
-        """Return the tracker, a branch of it for objects that come late, and the epoch that they part at."""
+    def branch(self, known):
+        """Return the tracker, a branch of it for objects that come late, and the epoch that they part at.
+
+        known(tracker) has the ids of objects that the branch starts with.
+        """
         with self._gate:
             self._check_running()
-            return self.tracker, self.tracker.branch(), self.tracker.epoch
+            return self.tracker, self.tracker.branch(known(self.tracker)), self.tracker.epoch
 
     def _check_running(self) -> None:
         if self._stopped:

@@ -8,17 +8,17 @@ from builtin_interfaces.msg import Duration, Time
 from std_msgs.msg import Header
 
 from fastgan_core.errors import FastganError
-from fastgan_core.labels import binary_to_one
+from fastgan_core.labels import MAX_ID, binary_to_one
 from fastgan_core.selection.outline import outline
 from fastgan_core.tracking.catch_up import CaughtUp, catch_up
 from fastgan_core.tracking.history import SECOND, seconds
-from fastgan_interfaces.srv import SetReferenceMask
-from fastgan_ros.messages.contract import NO_IMAGE
+from fastgan_ros.messages.contract import MODES, NO_IMAGE
 from fastgan_ros.messages.images import to_labels, to_msg, to_rgb
 from fastgan_ros.messages.stamps import nanoseconds, to_time
 
 PATIENCE = 0.3  # seconds that a mask waits for its image, which may still be on its way
-MODES = {SetReferenceMask.Request.MODE_REPLACE: "replace", SetReferenceMask.Request.MODE_ADD: "add"}
+NAMES = {number: name for name, number in MODES.items()}
+REPLACE, MORE = MODES["replace"], MODES["more"]
 
 
 class Start(NamedTuple):
@@ -59,9 +59,9 @@ class References:
         found = _outline(start, request.box)
 
         def labels(tracker):
-            free = 1 if request.mode == request.MODE_REPLACE else _lowest_free(tracker)
-            self._check_id(request.id or free)
-            return found.astype(np.uint16) * (request.id or free)
+            number = request.id or _unnamed(tracker, request.mode)
+            self._check_id(number)
+            return found.astype(np.uint16) * number
 
         (number,), message = self._set(worker, start, labels, request.mode, response)
         kind, encoding = (np.uint16, "mono16") if number > 255 else (np.uint8, "mono8")
@@ -90,12 +90,13 @@ class References:
         """Set labels(tracker) on a frame, run through the kept frames after it, and fill in the answer."""
         late = worker.history.after(start.stamp) if worker.history.keeps(start.stamp) else []
         if not late:
-            ids = worker.edit(lambda tracker: tracker.set_reference(start.small, labels(tracker), MODES[mode]))
+            ids = worker.edit(lambda tracker: tracker.set_reference(start.small, labels(tracker), NAMES[mode]))
             done, delay = CaughtUp(0, 0, start.stamp), 0
         else:
             delay = late[-1].stamp - start.stamp
-            tracker, branch, epoch = worker.branch()
-            tracker.check_room(branch.set_reference(start.small, labels(tracker)), MODES[mode])
+            tracker, branch, epoch = worker.branch(lambda tracker: _viewed(tracker, labels(tracker), mode))
+            ids = branch.set_reference(start.small, labels(tracker), "more" if mode == MORE else "replace")
+            tracker.check_room(ids, NAMES[mode])
 
             def overtaken() -> bool:
                 return worker.stopped or tracker.epoch != epoch
@@ -103,12 +104,12 @@ class References:
             budget = self._settings().catch_up_budget
             done = catch_up(branch, worker.history, start.stamp, budget, overtaken)
             # Until here the former objects were followed on; from here on there are the new ones, in the present.
-            ids = worker.edit(lambda tracker: tracker.adopt(branch, late[-1].small, MODES[mode], epoch))
+            ids = worker.edit(lambda tracker: tracker.adopt(branch, late[-1].small, NAMES[mode], epoch))
         response.stamp = to_time(start.stamp)
         response.delay = Duration(sec=delay // SECOND, nanosec=delay % SECOND)
         response.frames_run, response.frames_skipped = done.run, done.skipped
         where = f"the frame of {seconds(start.stamp)} s" if start.source == "kept" else f"the {start.source} frame"
-        message = f"Set {named(ids)} on {where}."
+        message = f"{'Another view of' if mode == MORE else 'Set'} {named(ids)} on {where}."
         if late:
             message += f" It was {delay / SECOND:.2f} s old: {done.run} frames since then were run through"
             message += f", {done.skipped} left out." if done.skipped else "."
@@ -125,10 +126,10 @@ class References:
         )
 
     def _ids(self, labels, tracker, mode):
-        """Ids as the tracker takes them: a mask of 0 and 255 alone is one object with the lowest free id."""
+        """Ids as the tracker takes them: a mask of 0 and 255 alone is one object without an id."""
         one = binary_to_one(labels)
-        if one is not labels and mode == SetReferenceMask.Request.MODE_ADD:
-            one = one.astype(np.uint16) * _lowest_free(tracker)
+        if one is not labels:
+            one = one.astype(np.uint16) * _unnamed(tracker, mode)
         self._check_id(int(one.max(initial=0)))
         return one
 
@@ -157,9 +158,26 @@ def _outline(start: Start, box) -> np.ndarray:
 
 
 def _check_mode(request) -> None:
-    if request.mode not in MODES:
-        raise FastganError(f"Mode {request.mode} is unknown: use 0 (replace all objects) or 1 (add).")
+    if request.mode not in NAMES:
+        raise FastganError(
+            f"Mode {request.mode} is unknown: use 0 (replace all objects), 1 (add) or 2 (more: another view of objects "
+            "that are tracked)."
+        )
 
 
-def _lowest_free(tracker) -> int:
-    return next(number for number in range(1, 65536) if number not in tracker.ids)
+def _unnamed(tracker, mode: int) -> int:
+    """The id of an object that the request gives none."""
+    if mode == MORE:
+        if len(tracker.ids) != 1:
+            raise FastganError(f"Which object is it? Give its id; tracked are {named(tracker.ids)}.")
+        return tracker.ids[0]
+    return 1 if mode == REPLACE else next(number for number in range(1, MAX_ID + 1) if number not in tracker.ids)
+
+
+def _viewed(tracker, labels: np.ndarray, mode: int) -> list[int]:
+    """Ids of the tracked objects that a request shows once more, for which what is known of them is needed."""
+    if mode != MORE:
+        return []
+    ids = [int(number) for number in np.unique(labels) if number]
+    tracker.check_room(ids, NAMES[mode])
+    return ids

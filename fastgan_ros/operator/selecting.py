@@ -198,7 +198,8 @@ class Selecting:
         else:
             self._sent = chosen
             self._roster.sent(chosen.numbers)
-            self._link.requests.send(chosen.labels(), chosen.header, chosen.frame, self._kept(chosen))
+            tracked = [seen.number for seen in self._link.objects()]
+            self._link.requests.send(chosen.labels(), chosen.header, chosen.frame, self._kept(chosen), tracked)
             self._say("Sent; the tracker runs from this frame to the present ...")
 
     def _kept(self, chosen: Selection) -> bool:

@@ -10,6 +10,7 @@ from rclpy.node import Node
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
+from fastgan_core.tracked import ONE_VIEW
 from fastgan_core.tracking.history import NO_FRAME
 from fastgan_interfaces.srv import RemoveObjects, SetReferenceMask
 from fastgan_ros.messages.contract import PATIENCE, reference_request
@@ -49,27 +50,37 @@ class TrackerRequests:
         """Whether an answer is waited for."""
         return bool(self._calls)
 
-    def send(self, labels: np.ndarray, header: Header, frame: np.ndarray, kept: bool = True) -> None:
+    def send(self, labels: np.ndarray, header: Header, frame: np.ndarray, kept: bool = True, tracked=()) -> None:
         """Ask the tracker to follow the objects in ``(H, W)`` labels, drawn on ``(H, W, 3) uint8 RGB`` of the header.
 
-        The stamp alone names the frame. A tracker that refuses the stamp gets the frame itself: a person may take
-        longer than frames are kept. With `kept` false it gets it at once: one that keeps none would not refuse.
+        Those whose ids are `tracked` get another view, from a tracker whose network can remember it. The stamp alone
+        names the frame. A tracker that refuses the stamp gets the frame itself: a person may take longer than frames
+        are kept. With `kept` false it gets it at once: one that keeps none would not refuse.
         """
+        again = np.isin(labels, list(tracked))
+        parts = [(mode, labels * chosen) for mode, chosen in (("more", again), ("add", ~again))]
+        self._send([part for part in parts if part[1].any()], header, None if kept else frame, frame, "")
 
-        def send_along() -> None:
-            request = reference_request(labels, frame, add=True, header=header)
-            self._call("send", request, lambda answer: self._put("send", answer, _SENT_ALONG))
+    def _send(self, parts: list, header: Header, image: np.ndarray | None, frame: np.ndarray, said: str) -> None:
+        """Send the first of some masks, each with its mode; the others when it was taken. The answer is one."""
+        (mode, labels), *rest = parts
 
         def answered(answer) -> None:
-            if answer.success or not answer.message.startswith(NO_FRAME):
-                self._put("send", answer)
+            if not answer.success and answer.message.startswith(NO_FRAME) and image is None:
+                self._send(parts, header, frame, frame, said)
+            elif not answer.success and answer.message.startswith(ONE_VIEW):
+                self._send([("add", labels), *rest], header, image, frame, said)
+            elif not answer.success:
+                self.answers.put(Answer("send", False, f"{said} {answer.message}".strip()))
             else:
-                send_along()
+                remark = f" {_SENT_ALONG}" if image is not None else ""
+                words = f"{said} {answer.message}{remark}".strip()
+                if rest:
+                    self._send(rest, header, image, frame, words)
+                else:
+                    self.answers.put(Answer("send", True, words))
 
-        if kept:
-            self._call("send", reference_request(labels, add=True, header=header), answered)
-        else:
-            send_along()
+        self._call("send", reference_request(labels, image, mode, header), answered)
 
     def remove(self, number: int) -> None:
         """Ask the tracker to stop following an object."""
@@ -106,6 +117,5 @@ class TrackerRequests:
             self._calls.append((time.monotonic(), what, future))
         future.add_done_callback(done)
 
-    def _put(self, what: str, answer, remark: str = "") -> None:
-        message = f"{answer.message} {remark}" if answer.success and remark else answer.message
-        self.answers.put(Answer(what, answer.success, message))
+    def _put(self, what: str, answer) -> None:
+        self.answers.put(Answer(what, answer.success, answer.message))

@@ -2,6 +2,7 @@
 
 ros2 run fastgan_ros set_reference --mask mask.png [--image frame.png]
 ros2 run fastgan_ros set_reference --box 120 80 200 160 --id 3 --add
+ros2 run fastgan_ros set_reference --box 90 75 210 170 --id 3 --more
 """
 
 import argparse
@@ -109,12 +110,23 @@ def parser() -> argparse.ArgumentParser:
         help="upper left corner and size in pixels of the camera image; the node finds the outline in it",
     )  # fmt: skip
     made.add_argument("--image", type=Path, help="the frame that mask or box belong to; default: the camera's")
-    made.add_argument("--id", type=object_id, help="the object's id; default: as in the mask, or the lowest free one")
+    made.add_argument(
+        "--id", type=object_id,
+        help="the object's id; default: as in the mask, else the lowest free one, with --more the only one tracked",
+    )  # fmt: skip
     made.add_argument(
         "--stamp", type=stamp, metavar="SEC.NANOSEC", default=Time(),
         help="header stamp of the frame, seconds with nine decimals; default: the newest frame",
     )  # fmt: skip
-    made.add_argument("--add", action="store_true", help="keep the objects that are tracked already")
+    others = made.add_mutually_exclusive_group()
+    others.add_argument(
+        "--add", action="store_const", dest="mode", const="add", default="replace",
+        help="keep the objects that are tracked already",
+    )  # fmt: skip
+    others.add_argument(
+        "--more", action="store_const", dest="mode", const="more",
+        help="another view of an object that is tracked: from another side, or rightly where its mask drifted",
+    )  # fmt: skip
     made.add_argument("--node", default="/fastgan_tracker", help="name of the tracker's node (%(default)s)")
     made.add_argument("--timeout", type=float, default=60.0, help="seconds to wait for the node (%(default)s)")
     return made
@@ -125,12 +137,12 @@ def request_of(options: argparse.Namespace) -> SetReferenceMask.Request | SetRef
     image = read_image(options.image) if options.image else None
     header = Header(stamp=options.stamp)
     if options.box:
-        return box_request(tuple(options.box), options.id or 0, image, options.add, header)
+        return box_request(tuple(options.box), options.id or 0, image, options.mode, header)
     # A binary mask stays one: with --add the node gives it the lowest free id.
     labels = read_mask(options.mask, keep_binary=True)
     if options.id:
         labels = _numbered(labels, options.id, options.mask)
-    return reference_request(labels, image, options.add, header)
+    return reference_request(labels, image, options.mode, header)
 
 
 def _numbered(labels: np.ndarray, number: int, path: Path) -> np.ndarray:

@@ -15,13 +15,13 @@ def weights(tmp_path_factory) -> str:
     """A checkpoint of an untrained model: the node's own ways are tested here, not the masks."""
     import torch
 
-    from fastgan_core.model import FaSTGAN
+    from fastgan_core.model import Lite
     from fastgan_core.running.weights import save_weights
 
     torch.manual_seed(0)
     torch.set_num_threads(1)
     path = tmp_path_factory.mktemp("weights") / "untrained.safetensors"
-    save_weights(path, FaSTGAN("resnet18"), input_size=64)
+    save_weights(path, Lite(), input_size=64)
     # Every node collects garbage when it ends, and would look through all of torch for it each time.
     gc.collect()
     gc.freeze()

@@ -104,7 +104,7 @@ def references(picture):
         SetReferenceMask.Request,
         mask=masks(picture.shape[:2]),
         image=st.one_of(whole, whole, whole, images(), st.just(Image())),
-        mode=st.sampled_from([0, 1, 1, 1, 2, 255]),
+        mode=st.sampled_from([0, 1, 1, 1, 2, 2, 3, 255]),
     )
 
 

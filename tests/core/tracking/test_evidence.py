@@ -23,8 +23,8 @@ def test_colours_are_those_under_the_mask():
     assert green.sum().item() == pytest.approx(1)
     assert not nothing.any()
     torch.testing.assert_close(colours(frame, masks / 2)[0], red)
-    assert likeness(red[None], green[None]).item() == pytest.approx(0, abs=1e-3)
-    assert likeness(red[None], red[None]).item() == pytest.approx(1, abs=1e-5)
+    assert likeness(red[None], green[None, None]).item() == pytest.approx(0, abs=1e-3)
+    assert likeness(red[None], red[None, None]).item() == pytest.approx(1, abs=1e-5)
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -39,11 +39,20 @@ def test_copies_of_the_bins_count_the_same(count):
 
 def test_half_the_light_is_nearly_the_same_colour_and_another_colour_is_not():
     everything = torch.ones(1, 1, 64, 96)
-    look = colours(painted((180, 120, 60)), everything)
+    look = colours(painted((180, 120, 60)), everything)[:, None]
     darker = likeness(colours(painted((180, 120, 60), light=0.6), everything), look).item()
     other = likeness(colours(painted((60, 120, 180)), everything), look).item()
     assert darker > 0.5
     assert other < 0.1
+
+
+def test_an_object_is_as_like_as_the_likest_of_its_looks():
+    everything = torch.ones(1, 1, 64, 96)
+    tones = (180, 120, 60), (60, 120, 180), (40, 160, 60)
+    front, back, other = (colours(painted(tone), everything) for tone in tones)
+    looks = torch.stack([front, back, torch.zeros_like(back)], dim=1)
+    assert [likeness(seen, looks).item() for seen in (front, back)] == pytest.approx([1, 1], abs=1e-5)
+    assert likeness(other, looks).item() < 0.1
 
 
 def test_an_object_too_small_to_have_colours_is_the_networks_to_judge():
@@ -51,7 +60,7 @@ def test_an_object_too_small_to_have_colours_is_the_networks_to_judge():
     masks[0, :, 1:4, 1:4], masks[1] = 1, 1
     look = colours(painted((180, 120, 60)), masks)
     assert not look[0].any()
-    alike = likeness(colours(painted((60, 120, 180)), masks), look)
+    alike = likeness(colours(painted((60, 120, 180)), masks), look[:, None])
     assert confidence(torch.ones(2), alike).tolist() == pytest.approx([0.97, 0], abs=0.03)
 
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from footage import frame, labels
 
-from fastgan_core.model.lite_step import LAST, RING, SLOTS, VIEWS, planes
+from fastgan_core.model.lite_step import LAST, RING, SLOTS, planes
 from fastgan_core.tracking.lite_network import EVERY, LiteState
-from fastgan_core.tracking.network import Verdict
+from fastgan_core.tracking.network import VIEWS, Verdict
 from fastgan_core.tracking.objects import Objects
 from fastgan_core.tracking.opening import runnable
 from fastgan_core.tracking.step import advance
@@ -49,14 +49,14 @@ def kept(network, state: LiteState, number: int, what: Verdict) -> LiteState:
 
 def remembered(state: LiteState, row: int) -> list[float]:
     """The number in each slot of an object's memory; NaN where nothing is."""
-    assert torch.equal(state.keys[row, VIEWS:, 0, 0, 0], state.values[row, VIEWS:, 0, 0, 0])
+    assert torch.equal(state.keys[row, LAST:, 0, 0, 0], state.values[row, LAST:, 0, 0, 0])
     there = state.absent[row] == 0
     assert torch.equal(state.absent[row] == float("-inf"), ~there)
     return torch.where(there, state.values[row, :, 0, 0, 0], torch.nan).tolist()
 
 
 def test_an_object_that_was_marked_has_its_reference_and_nothing_else(network, state):
-    assert (state.absent == 0).sum(dim=1).tolist() == [VIEWS, VIEWS]
+    assert (state.absent == 0).sum(dim=1).tolist() == [1, 1]
     assert not state.memory.any()
     assert not torch.equal(state.values[0, 0], state.values[1, 0])
     assert torch.equal(state.keys[0, 0], state.keys[1, 0])
@@ -73,8 +73,8 @@ def test_the_last_frame_is_kept_and_the_ring_is_filled_in_turn(network, state):
     assert last == list(range(1, 4 * EVERY * RING))
     assert rings[EVERY - 2] == []
     assert rings[EVERY - 1] == [EVERY]
-    assert rings[RING * EVERY] == [EVERY, 2 * EVERY, 3 * EVERY]
-    assert rings[-1] == [9 * EVERY, 10 * EVERY, 11 * EVERY]
+    assert rings[RING * EVERY] == [EVERY * n for n in range(1, RING + 1)]
+    assert rings[-1] == [EVERY * n for n in range(3 * RING, 4 * RING)]
     assert torch.equal(state.values[:, 0], reference)
 
 
@@ -101,6 +101,28 @@ def test_a_lost_object_forgets_the_last_frame_and_nothing_else(network, state):
     assert state.previous[1].any() and state.memory[1].any()
     back = kept(network, state, 100, verdict())
     assert remembered(back, 0)[LAST] == 100
+
+
+@torch.inference_mode()
+def test_added_views_stay_beside_the_reference_and_the_oldest_of_them_gives_way(network, state):
+    image, masks = torch.rand(1, 3, *SIZE), torch.zeros(2, 1, *SIZE)
+    masks[:, :, :, 48:] = 1
+    for number in range(1, EVERY * RING + 1):
+        state = kept(network, state, number, verdict())
+    reference, views = state.values[:, 0].clone(), []
+    for count in range(1, VIEWS + 2):
+        state = network.add_view(image + count / 10, masks, state)
+        there = min(count, VIEWS - 1)
+        assert (state.absent == 0).sum(dim=1).tolist() == [1 + there] * 2, "what it had remembered by itself is gone"
+        assert torch.equal(state.previous, masks) and not state.memory.any()
+        new = [value for value in state.values[0, SLOTS - there :] if not any(torch.equal(value, v) for v in views)]
+        assert len(new) == 1
+        views = [*views, new[0]][-(VIEWS - 1) :]
+        for number in range(1, 2 * EVERY * RING):
+            state = kept(network, state, number, verdict())
+        assert torch.equal(state.values[:, 0], reference)
+        assert all(any(torch.equal(value, view) for value in state.values[0]) for view in views)
+    assert (state.absent == 0).all()
 
 
 def test_what_others_have_is_at_most_one_and_leaves_out_what_is_lost():

@@ -107,6 +107,38 @@ def test_add_keeps_the_others_and_replace_does_not(tracker):
     assert tracker.ids == (5,)
 
 
+def test_more_is_another_view_of_what_is_tracked_and_leaves_the_others(lite):
+    tracker = Tracker(lite, device="cpu", precision="fp32", size=64)
+    tracker.set_reference(frame(), labels(1, 2))
+    epoch, before = tracker.epoch, tracker._objects
+    assert tracker.set_reference(frame(seed=1), labels(2, height=90), mode="more") == [2]
+    assert set(tracker.ids) == {1, 2} and tracker.epoch == epoch + 1
+    for number, views in ((1, 1), (2, 2)):
+        row, former = tracker.ids.index(number), before.ids.index(number)
+        assert (tracker._objects.state.absent[row] == 0).sum() == views
+        assert torch.equal(tracker._objects.state.values[row, 0], before.state.values[former, 0])
+        assert (tracker._objects.looks[row].sum(dim=1) > 0).sum() == views
+    assert {o.id for o in tracker.step(frame()).objects} == {1, 2}
+
+
+def test_more_of_what_is_not_tracked_is_refused(tracker):
+    tracker.set_reference(frame(), labels(1, 2))
+    epoch = tracker.epoch
+    with pytest.raises(FastganError, match=r"\[3\] are not tracked.*\[1, 2\]"):
+        tracker.set_reference(frame(), labels(2, 3), mode="more")
+    with pytest.raises(FastganError, match="'replace', 'add', 'more'"):
+        tracker.set_reference(frame(), labels(2), mode="again")
+    assert (tracker.ids, tracker.epoch) == ((1, 2), epoch)
+
+
+def test_a_network_of_one_view_refuses_more(model):
+    tracker = Tracker(model, device="cpu", precision="fp32", size=64)
+    tracker.set_reference(frame(), labels(1))
+    with pytest.raises(FastganError, match=r"remembers one view.*mode add"):
+        tracker.set_reference(frame(), labels(1), mode="more")
+    assert tracker.ids == (1,)
+
+
 def test_remove_and_reset(tracker):
     tracker.set_reference(frame(), labels(1, 2, 3))
     with pytest.raises(FastganError, match="9"):

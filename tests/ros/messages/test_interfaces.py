@@ -64,7 +64,7 @@ def test_constants():
     assert (TrackedObject.STATE_TRACKED, TrackedObject.STATE_LOST) == (1, 2)
     assert TrackedObject().state == 0  # a message that nobody filled in is neither
     for service in (SetReferenceMask, SetReferenceBox):
-        assert (service.Request.MODE_REPLACE, service.Request.MODE_ADD) == (0, 1)
+        assert [getattr(service.Request, f"MODE_{name}") for name in ("REPLACE", "ADD", "MORE")] == [0, 1, 2]
 
 
 @needs_ros

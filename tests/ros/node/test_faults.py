@@ -18,7 +18,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from fastgan_core.model import FaSTGAN
+from fastgan_core.tracking.lite_network import LiteNetwork
 from fastgan_interfaces.msg import TrackedObjects
 from fastgan_ros.frames import tally as events
 from fastgan_ros.messages.images import to_msg
@@ -30,22 +30,22 @@ from fastgan_ros.programs.process import PatientExecutor, spin
 def memory(monkeypatch):
     """A device whose memory suffices for `memory["objects"]` objects in a frame and as many in a mask."""
     limits = {"objects": 99, "marked": 99}
-    forward, encode = FaSTGAN.forward, FaSTGAN.encode_reference
+    step, start = LiteNetwork.step, LiteNetwork.start
 
     def guard(count, limit):
         if count > limits[limit]:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
-    def limited_forward(self, image, previous, *rest, **named):
-        guard(len(previous), "objects")
-        return forward(self, image, previous, *rest, **named)
+    def limited_step(self, image, state, lost):
+        guard(len(lost), "objects")
+        return step(self, image, state, lost)
 
-    def limited_encode(self, image, masks, *rest, **named):
+    def limited_start(self, image, masks):
         guard(len(masks), "marked")
-        return encode(self, image, masks, *rest, **named)
+        return start(self, image, masks)
 
-    monkeypatch.setattr(FaSTGAN, "forward", limited_forward)
-    monkeypatch.setattr(FaSTGAN, "encode_reference", limited_encode)
+    monkeypatch.setattr(LiteNetwork, "step", limited_step)
+    monkeypatch.setattr(LiteNetwork, "start", limited_start)
     return limits
 
 
@@ -135,7 +135,7 @@ def test_a_model_that_fails_with_every_frame_is_reported_and_recovers(rig, monke
         raise RuntimeError("the device fell over")
 
     with monkeypatch.context() as patch:
-        patch.setattr(FaSTGAN, "forward", fail)
+        patch.setattr(LiteNetwork, "step", fail)
         camera.stream(50.0)
         wait_for(lambda: tracker.tally[events.FAILED] >= 50, "many frames to fail")
         status = rig.diagnostics(tracker, lambda s: "failed with an exception" in s.message)

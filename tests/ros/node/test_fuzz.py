@@ -185,7 +185,8 @@ def judge_reference(stand, request, answer, before, epoch) -> str:
     elif nanoseconds(request.mask.header.stamp):  # of the kept frame next to it
         assert abs(stamp - nanoseconds(request.mask.header.stamp)) <= KEPT_SECONDS * SECOND
     assert nanoseconds(answer.delay) >= 0
-    kept = set(before) if request.mode == 1 else set()
+    kept = set(before) if request.mode else set()
+    assert request.mode < 2 or set(answer.ids) <= kept
     assert answer.ids and set(stand.ids()) == kept | set(answer.ids)
     return "set"
 

@@ -83,7 +83,7 @@ def test_a_slow_device_leaves_frames_out_and_says_so(rig):
 
     branched = tracker.tracker.branch()
     branched.step = slow
-    tracker.tracker.branch = lambda: branched
+    tracker.tracker.branch = lambda _: branched
     answer = rig.set_reference(mask_msg(labels(), to_time(stamps[0])))
     assert answer.success and answer.frames_run + answer.frames_skipped == 59
     assert answer.frames_skipped > 30 and "left out" in answer.message
@@ -129,6 +129,21 @@ def test_objects_that_are_added_late_leave_the_others_alone(playing):
     assert tracker.tracker.ids == (1, 2, 3)
     (after,) = play(tracker, camera, 1)
     wait_for(lambda: after in [nanoseconds(m.header.stamp) for m in masks], "a mask of the frame after")
+
+
+def test_a_view_that_comes_late_is_added_to_what_is_known_of_its_object(playing):
+    rig, tracker, camera, stamps = playing
+    assert rig.set_reference(labels(ids=(1, 2)), picture()).success
+    first = tracker.tracker._objects.state.values[1, 0].clone()
+    stamps += play(tracker, camera, 5)
+    answer = rig.set_reference(mask_msg(labels(ids=(3,)), to_time(stamps[8])), mode=2)
+    assert not answer.success and "[3] are not tracked" in answer.message and "[1, 2]" in answer.message
+    answer = rig.set_reference(mask_msg(labels(ids=(2,)), to_time(stamps[8])), mode=2)
+    assert answer.success and list(answer.ids) == [2] and answer.frames_run == 16, answer.message
+    assert tracker.tracker.ids == (1, 2)
+    objects = tracker.tracker._objects
+    assert objects.state.added.tolist() == [0, 1]
+    assert bool((objects.state.values[1, 0] == first).all())
 
 
 def test_masks_of_the_former_objects_go_on_and_frames_are_kept_meanwhile(playing, monkeypatch):

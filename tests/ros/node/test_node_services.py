@@ -62,7 +62,7 @@ BAD_MASKS = {
 }
 
 
-@pytest.mark.parametrize("mode", [0, 1])
+@pytest.mark.parametrize("mode", [0, 1, 2])
 @pytest.mark.parametrize("kind", BAD_MASKS)
 def test_a_bad_mask_is_refused_in_words(tracking, kind, mode):
     rig, tracker = tracking
@@ -114,6 +114,29 @@ def test_a_black_and_white_mask_is_one_object_with_the_lowest_free_id(tracking):
     answer = rig.set_reference(labels(ids=(255,)), picture(), mode=0)
     assert answer.success and list(answer.ids) == [1]
     assert ids(tracker) == (1,)
+
+
+def test_more_adds_a_view_of_what_is_tracked(tracking):
+    rig, tracker = tracking
+    epoch = tracker.tracker.epoch
+    answer = rig.set_reference(labels(ids=(2,)), picture(), mode=2)
+    assert answer.success and list(answer.ids) == [2], answer.message
+    assert "Another view of object 2" in answer.message
+    assert set(ids(tracker)) == {1, 2} and tracker.tracker.epoch == epoch + 1
+    views = (tracker.tracker._objects.state.absent == 0).sum(dim=1).tolist()
+    assert dict(zip(ids(tracker), views, strict=True))[2] == 2
+
+
+def test_more_of_what_is_not_tracked_or_not_named_is_refused(tracking):
+    rig, tracker = tracking
+    epoch = tracker.tracker.epoch
+    for mask, words in ((labels(ids=(3,)), "[3] are not tracked"), (labels(ids=(255,)), "Which object is it?")):
+        answer = rig.set_reference(mask, picture(), mode=2)
+        assert not answer.success and words in answer.message
+    assert tracker.tracker.epoch == epoch
+    assert rig.remove(1).success
+    answer = rig.set_reference(labels(ids=(255,)), picture(), mode=2)
+    assert answer.success and list(answer.ids) == [2], "black and white is the only object that there is"
 
 
 def test_remove(tracking):

@@ -159,6 +159,14 @@ def test_freeze_box_strokes_undo_and_enter(operator):
     wait_for(lambda: operator.tracker.tracker.ids == (1,), "the object to be set")
     picture_moves_on(operator)
     tinted(operator, 1, CENTRE)
+    # What is marked once more, because its mask drifted or another side is seen, keeps its first reference.
+    operator.screen.key("1")
+    freeze(operator)
+    box(operator)
+    operator.screen.key("Return")
+    operator.mask(2)
+    assert operator.masks[1].mode == request.MODE_MORE
+    wait_for(lambda: operator.tracker.tracker._objects.state.added.tolist() == [1], "its second view")
 
 
 @with_window

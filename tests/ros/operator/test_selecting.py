@@ -18,6 +18,8 @@ from std_msgs.msg import Header
 
 from fastgan_core.labels import bounding_box
 from fastgan_core.scenes.scene import Scene
+from fastgan_core.tracking.lite_network import LiteNetwork
+from fastgan_core.tracking.network import Network
 from fastgan_ros.messages.images import to_msg
 from fastgan_ros.node.references import References
 from fastgan_ros.operator import tracker_link
@@ -132,8 +134,38 @@ def test_an_object_whose_id_has_two_bytes_is_marked_again(rig, operator):
     works.box()
     works.at_work.key("enter")
     assert works.ids(2) == {300} and works.masks[-1].mask.encoding == "mono16"
-    works.until(lambda shown: "Set object 300" in shown.status, "the answer")
+    works.until(lambda shown: "Another view of object 300" in shown.status, "the answer")
     assert works.tracker.tracker.ids == (300,)
+
+
+def test_one_that_is_tracked_and_a_new_one_are_sent_one_after_the_other(operator):
+    works = operator()
+    works.box()
+    works.at_work.key("enter")
+    works.tracks(1)
+    works.at_work.key("1")
+    works.box()
+    works.at_work.key("n")
+    works.ball()
+    works.at_work.key("enter")
+    assert works.ids(3) == {2}
+    assert [(m.mode, max(m.mask.data)) for m in works.masks] == [(1, 1), (2, 1), (1, 2)]
+    works.until(lambda shown: "Another view of object 1" in shown.status, "the answer")
+    assert "Set object 2" in works.at_work.shown().status
+
+
+def test_a_network_of_one_view_gets_a_new_reference(operator, monkeypatch):
+    works = operator()
+    works.box()
+    works.at_work.key("enter")
+    works.tracks(1)
+    monkeypatch.setattr(LiteNetwork, "add_view", Network.add_view)
+    works.at_work.key("1")
+    works.box()
+    works.at_work.key("enter")
+    assert works.ids(3) == {1}
+    assert [m.mode for m in works.masks] == [1, 2, 1]
+    works.until(lambda shown: "Set object 1" in shown.status and not shown.warning, "the answer")
 
 
 def test_object_255_is_not_marked_but_removed(rig, operator):
