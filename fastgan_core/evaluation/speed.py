@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fastgan_core.errors import FastganError
 from fastgan_core.model import STRIDE, VARIANTS, build
-from fastgan_core.running.device import computes_bf16
+from fastgan_core.running.device import computes_bf16, cpu_name
 from fastgan_core.running.export import export_onnx
 from fastgan_core.running.weights import WeightsInfo
 from fastgan_core.tracking.opening import open_network, runnable
@@ -25,20 +25,13 @@ FEWEST = 3  # steps of a row; when they do not fit it is left out
 def conditions(device: torch.device) -> dict[str, str]:
     """What a figure depends on."""
     gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else "none used"
-    names = [line.split(":")[1].strip() for line in _cpuinfo() if line.startswith("model name")]
-    name = names[0] if names else platform.machine()
     kind = torch.backends.cpu.get_cpu_capability()
     kind += ", with" if computes_bf16(torch.device("cpu")) else ", without"
     return {
-        "cpu": f"{name}, {torch.get_num_threads()} threads, {kind} bf16 instructions",
+        "cpu": f"{cpu_name()}, {torch.get_num_threads()} threads, {kind} bf16 instructions",
         "gpu": gpu,
         "versions": f"torch {torch.__version__}, Python {platform.python_version()}, {platform.system()}",
     }
-
-
-def _cpuinfo() -> list[str]:
-    file = Path("/proc/cpuinfo")
-    return file.read_text().splitlines() if file.exists() else []
 
 
 def make_network(variant: str, backend: str, device: str, precision: str, onnx: Path | None, folder: Path):

@@ -1,6 +1,8 @@
 """Which device and number format to run on. Nothing here runs at import time."""
 
 import os
+import platform
+from pathlib import Path
 
 import torch
 
@@ -31,6 +33,13 @@ def choose_device(name: str = "auto") -> torch.device:
                 f"{torch.__version__} can use; set device to 'auto' or 'cpu', or check the driver with nvidia-smi"
             )
     return torch.device(name)
+
+
+def cpu_name() -> str:
+    """What the CPU calls itself."""
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.exists() else []
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def computes_bf16(device: torch.device) -> bool:

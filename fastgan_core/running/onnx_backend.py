@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from fastgan_core.errors import FastganError
+from fastgan_core.kept import folder
 from fastgan_core.model import STRIDE, VARIANTS
 from fastgan_core.running.device import DTYPES, choose_device
 from fastgan_core.running.export import FORMAT
@@ -15,7 +16,6 @@ from fastgan_core.running.weights import WeightsInfo, told
 
 # In this order, those that are installed: TensorRT comes with a Jetson's ONNX Runtime.
 CUDA_PROVIDERS = ("TensorrtExecutionProvider", "CUDAExecutionProvider")
-TENSORRT_CACHE = Path("~/.cache/fastgan/tensorrt")  # an engine takes minutes to build
 
 
 def onnxruntime():
@@ -111,7 +111,7 @@ class OnnxRuntimeRunner:
     def _options(provider: str, device: torch.device) -> dict:
         options = {"device_id": device.index or 0}
         if provider.startswith("Tensorrt"):
-            cache = TENSORRT_CACHE.expanduser()
+            cache = folder() / "tensorrt"  # an engine takes minutes to build
             cache.mkdir(parents=True, exist_ok=True)
             options |= {"trt_fp16_enable": True, "trt_engine_cache_enable": True, "trt_engine_cache_path": str(cache)}
         return options

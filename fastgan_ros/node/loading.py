@@ -5,12 +5,17 @@ import sys
 from fastgan_core.errors import FastganError
 
 
-def load_tracker(settings):
-    """Return a Tracker for the settings, warmed up; FastganError, in a sentence, when that cannot be had."""
+def load_tracker(settings, say):
+    """Return a Tracker for the settings, warmed up; FastganError, in a sentence, when that cannot be had.
+
+    say(sentence) is called with what was decided on the way.
+    """
     try:
         # Here and not above: torch takes seconds to import, and the node is to be on the network before.
         import torch
 
+        from fastgan_core.tracking.choosing import open_fastest
+        from fastgan_core.tracking.opening import open_network
         from fastgan_core.tracking.tracker import Tracker
     except ImportError as error:
         raise FastganError(
@@ -21,14 +26,14 @@ def load_tracker(settings):
     if settings.threads:
         torch.set_num_threads(settings.threads)
     try:
-        tracker = Tracker.from_weights(
-            settings.weights,
-            settings.device,
-            settings.precision,
-            settings.input_size,
-            settings.max_objects,
-            settings.backend,
-        )
+        how = settings.device, settings.precision
+        if settings.backend == "auto":
+            network, info, reason = open_fastest(settings.weights, *how, settings.input_size)
+            if reason:
+                say(reason)
+        else:
+            network, info = open_network(settings.weights, settings.backend, *how)
+        tracker = Tracker(network, size=settings.input_size or info.input_size, max_objects=settings.max_objects)
         tracker.warm_up()
     except (OSError, RuntimeError) as error:
         # A driver that does not answer, a device whose memory is full.

@@ -31,7 +31,8 @@ class Settings:
     )
     backend: str = _parameter(
         "auto",
-        "What runs the model: auto goes by the weights' file (.onnx: onnxruntime, else torch).",
+        "What runs the model: auto is onnxruntime for a file of fastgan export, else torch or, on a CPU where it is "
+        "installed and faster, openvino.",
         choices=BACKENDS,
     )
     precision: str = _parameter("auto", "Arithmetic of the model.", choices=PRECISIONS)

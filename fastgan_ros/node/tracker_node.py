@@ -134,7 +134,7 @@ class TrackerNode(LifecycleNode):
         return worker
 
     def _load(self):
-        tracker = load_tracker(self.settings)
+        tracker = load_tracker(self.settings, self.get_logger().info)
         if tracker.price:
             self.get_logger().warning(tracker.price)
         return tracker

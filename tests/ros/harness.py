@@ -195,6 +195,7 @@ class Rig:
     def tracker(self, wait: bool = True, remap=(), **parameters) -> TrackerNode:
         """Start the node with fast settings unless told otherwise; wait until it has started."""
         values = {"weights": self.weights, "device": "cpu", "input_size": 64, "diagnostics_period": 0.1}
+        values |= {"backend": "torch"}  # the choice takes seconds
         values |= parameters
         arguments = ["--ros-args", *(part for rule in remap for part in ("-r", rule))]
         node = Tracker(self.namespace, arguments, [Parameter(n, value=v) for n, v in values.items()])

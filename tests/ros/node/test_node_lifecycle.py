@@ -28,10 +28,10 @@ def test_the_node_starts_itself(rig):
 def test_the_node_tells_its_state_while_the_model_loads(rig, monkeypatch):
     loading, go_on = threading.Event(), threading.Event()
 
-    def load(settings):
+    def load(settings, say):
         loading.set()
         assert go_on.wait(TIMEOUT)
-        return load_tracker(settings)
+        return load_tracker(settings, say)
 
     monkeypatch.setattr("fastgan_ros.node.tracker_node.load_tracker", load)
     tracker = rig.tracker(wait=False)
