@@ -34,7 +34,7 @@ class Recipe(ClipOptions):
         "pretrain", "cross-entropy alone, or with the critics of eq. (5)", choices=("pretrain", "adversarial")
     )
     variant: str = setting("resnet18", "size of the network", choices=tuple(WIDTHS))
-    backbone: str = setting("", "'imagenet' (through torchvision), or a file of training/backbone.py")
+    backbone: str = setting("", "weights that the encoder starts from, through torchvision", choices=("", "imagenet"))
     init: str = setting("", "a FaSTGAN checkpoint to start from")
 
     davis: str = setting("", "a DAVIS folder; '' = none")

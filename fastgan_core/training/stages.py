@@ -3,8 +3,6 @@
 from collections.abc import Callable
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
@@ -58,17 +56,6 @@ def build_model(recipe: Recipe) -> FaSTGAN:
             raise FastganError(f"init: {recipe.init} holds a {model.variant}, the recipe asks for {recipe.variant}")
     else:
         model = FaSTGAN(recipe.variant, imagenet=recipe.backbone == "imagenet")
-        if recipe.backbone not in ("", "imagenet"):
-            try:
-                missing = model.encoder.load_state_dict(load_file(recipe.backbone), strict=False)
-                fits = not missing.unexpected_keys and set(missing.missing_keys) == {"conv1_mask.weight"}
-            except (OSError, SafetensorError, RuntimeError):
-                fits = False
-            if not fits:
-                raise FastganError(
-                    f"backbone: {recipe.backbone} is missing or not a {recipe.variant}; make it with "
-                    "training/backbone.py, or set backbone to 'imagenet' or ''"
-                )
     # Statistics that were never learnt are not worth freezing.
     model.frozen_batchnorm = recipe.freeze_batchnorm and bool(recipe.backbone or recipe.init)
     return model.to(memory_format=torch.channels_last)

@@ -113,11 +113,6 @@ def test_batchnorm_is_frozen_only_where_it_has_learnt_something(values, tmp_path
     assert trainer(values, tmp_path / "tuned").stage.model.frozen_batchnorm
 
 
-def test_a_backbone_that_is_none(values, tmp_path):
-    with pytest.raises(FastganError, match=r"training/backbone\.py"):
-        trainer(values | {"backbone": "none.safetensors"}, tmp_path)
-
-
 def test_training_lowers_the_loss(values, tmp_path):
     values |= {"phases": [{"steps": 12, "size": 64, "batch": 2, "frames": 2}], "ema": 0.0}
     run = trainer(values, tmp_path)
