@@ -39,6 +39,11 @@ class Bank:
     videos: list[np.ndarray]
     about: dict[str, dict]
 
+    @property
+    def pictures(self) -> int:
+        """How many there are."""
+        return len(self.pixels)
+
     def rows_of(self, picture: int) -> np.ndarray:
         """Rows of ``objects`` that are in a picture."""
         return np.arange(self._first[picture], self._first[picture + 1])

@@ -32,7 +32,7 @@ class Packed:
     mask: bytes
     video: int  # number of its video in the set, -1 for a still
 
-    def decode(self) -> tuple[np.ndarray, np.ndarray]:
+    def load(self) -> tuple[np.ndarray, np.ndarray]:
         """``(H, W, 3) uint8 RGB`` and ``(H, W) uint8`` ids, 0 = background."""
         image = cv2.imdecode(np.frombuffer(self.picture, np.uint8), cv2.IMREAD_COLOR)
         labels = cv2.imdecode(np.frombuffer(self.mask, np.uint8), cv2.IMREAD_GRAYSCALE)
@@ -122,4 +122,4 @@ def read_pack(path: Path) -> tuple[list[Packed], str]:
 def decoded(pictures: list[Packed], fit, threads: int) -> Iterator:
     """``fit(image, labels)`` of each picture, in order, on several threads."""
     with ThreadPoolExecutor(threads) as pool:
-        yield from pool.map(lambda picture: fit(*picture.decode()), pictures)
+        yield from pool.map(lambda picture: fit(*picture.load()), pictures)

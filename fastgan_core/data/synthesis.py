@@ -46,6 +46,7 @@ class Clips:
     valid: torch.Tensor  # (B, O) bool, whether there is an object to follow
     jump: torch.Tensor  # (B,) bool, whether the reference is of another time than the rest
     drawn: torch.cuda.Event | None = None  # on a GPU, when they are there
+    start: torch.Tensor | None = None  # (B, O, S, S) in [0, 1], what the first step has as masks of the frame before
 
 
 @dataclass

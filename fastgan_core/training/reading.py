@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from fastgan_core.data.composing import ClipOptions
 from fastgan_core.errors import FastganError
 from fastgan_core.training.lite.recipe import LiteRecipe, Stretch
 from fastgan_core.training.recipe import Phase, Recipe
@@ -90,7 +91,11 @@ def _lite(values: dict, where: str) -> LiteRecipe:
         raise FastganError(f"{where}: 'stretches' must be a list")
     stretches = [dict(s) if isinstance(s, dict) else s for s in stretches]
     values["stretches"] = [build(Stretch, s, f"{where}: stretches[{i}]") for i, s in enumerate(stretches)]
+    composed = values.pop("composed", None)
     recipe = build(LiteRecipe, values, where)
+    if composed is not None:
+        options = dict(composed) if isinstance(composed, dict) else composed
+        recipe.composed = build(ClipOptions, options, f"{where}: composed")
     recipe.check(where)
     return recipe
 

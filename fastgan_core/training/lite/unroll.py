@@ -75,9 +75,12 @@ def aggregated(logits: torch.Tensor) -> torch.Tensor:
 def starts(clips: Clips) -> torch.Tensor:
     """What the first step has as masks of the frame before, ``(B, O, S, S)``.
 
-    The reference's, where it is that frame. Where it is of another time: nothing, as for an object that is looked
-    for, or the coming frame's mask, moved and blurred, as for one that is followed not quite rightly.
+    What the clips bring. Else the reference's, where it is that frame. Where it is of another time: nothing, as for an
+    object that is looked for, or the coming frame's mask, moved and blurred, as for one that is followed not quite
+    rightly.
     """
+    if clips.start is not None:
+        return clips.start
     rows = clips.masks[:, 1].flatten(0, 1)[:, None]
     count = len(rows)
     matrix = torch.eye(2, 3, device=rows.device).repeat(count, 1, 1) + 0.08 * torch.randn(
@@ -90,11 +93,15 @@ def starts(clips: Clips) -> torch.Tensor:
     return torch.where(clips.jump.view(-1, 1, 1, 1), moved * seen, clips.masks[:, 0])
 
 
-def clip_loss(logits: torch.Tensor, clips: Clips, hard: float, dice: float) -> tuple[torch.Tensor, torch.Tensor]:
+def clip_loss(
+    logits: torch.Tensor, clips: Clips, hard: float, dice: float, balance: float = 0.0
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Cross-entropy over the worst pixels of each frame, and a Dice loss.
 
     Args:
         logits: result of :func:`unroll`. hard: share of the pixels that count. dice: weight of the Dice loss.
+        balance: 1 weighs pixels by the share of the frame that is not theirs, object or background, as equation (2)
+            does; 0 weighs all the same.
 
     Returns:
         loss and the mean IoU of the objects that are followed; scalars.
@@ -104,6 +111,8 @@ def clip_loss(logits: torch.Tensor, clips: Clips, hard: float, dice: float) -> t
     target = torch.einsum("bkohw,o->bkhw", truth, numbers).long().flatten(0, 1)
     every = torch.cat([torch.zeros_like(logits[:, :, :1]), logits], dim=2).flatten(0, 1)
     entropy = F.cross_entropy(every, target, reduction="none")
+    share = (target > 0).float().mean(dim=(-2, -1), keepdim=True)
+    entropy = entropy * (1 - balance + 2 * balance * torch.where(target > 0, 1 - share, share))
     with torch.no_grad():  # of a sample: sorting all pixels takes longer than the network
         sample = entropy[:, ::4, ::4].flatten(1)
         least = sample.kthvalue(max(1, round((1 - hard) * sample.shape[1])), dim=1).values.view(-1, 1, 1)

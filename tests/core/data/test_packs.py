@@ -21,7 +21,7 @@ def test_pictures_come_back_and_ids_exactly(tmp_path):
     assert write_pack(tmp_path, "set", [encode(*image, 64, 90, video=7) for image in images]) == 3
     pictures, _ = read_pack(find_packs([tmp_path])["set"][0])
     for packed, (image, labels) in zip(pictures, images, strict=True):
-        found, ids = packed.decode()
+        found, ids = packed.load()
         assert packed.video == 7
         assert np.array_equal(ids, labels)
         assert np.abs(found.astype(int) - image).mean() < 8
@@ -39,7 +39,7 @@ def test_large_sets_become_several_files_and_old_ones_go(tmp_path, monkeypatch):
 
 def test_pictures_are_made_smaller_by_their_shorter_side():
     packed = encode(np.zeros((300, 200, 3), np.uint8), np.ones((300, 200), np.uint8), 100, 50)
-    assert packed.decode()[1].shape == (150, 100)
+    assert packed.load()[1].shape == (150, 100)
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "foreign"])

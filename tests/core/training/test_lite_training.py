@@ -2,12 +2,15 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from footage import picture
 from safetensors.torch import load_file
 
 from fastgan_core.data.bank import load_bank
+from fastgan_core.data.composing import ClipOptions
+from fastgan_core.data.footage import read_footage
 from fastgan_core.data.packs import encode, write_pack
 from fastgan_core.data.synthesis import Clips, Mix, Synthesis
 from fastgan_core.errors import FastganError
@@ -15,10 +18,12 @@ from fastgan_core.model import FaSTGAN, Lite
 from fastgan_core.model.aggregation import aggregate
 from fastgan_core.running.weights import save_weights
 from fastgan_core.training.lite import trainer as trainer_module
+from fastgan_core.training.lite.composed import Composed
 from fastgan_core.training.lite.recipe import LiteRecipe, Stretch
 from fastgan_core.training.lite.trainer import LiteTrainer, build
 from fastgan_core.training.lite.unroll import aggregated, clip_loss, planes, starts, unroll
-from fastgan_core.training.reading import from_dict
+from fastgan_core.training.losses import balanced_cross_entropy
+from fastgan_core.training.reading import from_dict, load_recipe
 
 CPU = torch.device("cpu")
 
@@ -164,6 +169,70 @@ def test_a_run_leaves_weights_and_goes_on(folder, tmp_path):
         LiteTrainer(recipe(folder), tmp_path / "run", CPU)
 
 
+@pytest.fixture(scope="module")
+def with_videos(folder):
+    """The same with a video in which an object goes from left to right."""
+    frames = []
+    for n in range(8):
+        image, labels = picture(n)[0], np.zeros((64, 64), np.uint8)
+        image = np.full((64, 64, 3), 90, np.uint8)
+        image[20:44, 4 * n : 4 * n + 24], labels[20:44, 4 * n : 4 * n + 24] = (220, 60, 30), 1
+        frames.append(encode(image, labels, 64, 90, video=0))
+    write_pack(folder, "video", frames)
+    return folder
+
+
+def test_composed_clips_are_of_the_packs_and_bring_their_start(with_videos):
+    footage = read_footage([with_videos])
+    assert (footage.pictures, len(footage.videos), list(footage.stills)) == (12, 1, ["stills"])
+    assert footage.about["video"]["pictures"] == 8
+    options = ClipOptions(rough=0.0, start_at_reference=1.0, zoom=[1.0, 1.0], degrees=0.0)
+    for video in (0.0, 1.0):
+        stretch = Stretch(until=1, size=64, clips=3, frames=2, objects=1, video=video)
+        source, again = (Composed(footage, options, {}, stretch, 7, workers, CPU) for workers in (0, 1))
+        clips = source.take()
+        assert clips.frames.shape == (3, 3, 3, 64, 64) and clips.masks.shape == (3, 3, 1, 64, 64)
+        assert clips.frames.min() >= 0 and 0.3 < clips.frames.max() <= 1
+        assert set(clips.masks.unique().tolist()) == {0, 1} and clips.valid.all() and not clips.jump.any()
+        assert torch.equal(starts(clips), clips.start)
+        assert (clips.start - clips.masks[:, 0]).abs().mean() < 0.05, "the reference is the frame before"
+        torch.testing.assert_close(again.take().frames, clips.frames)
+        assert not torch.equal(source.take().frames, clips.frames)
+        if video:
+            red = clips.frames[:, :, 0] - clips.frames[:, :, 2] > 0.3
+            assert (red == (clips.masks[:, :, 0] > 0)).float().mean() > 0.97, "masks lie on the video's object"
+
+
+def test_a_run_of_composed_clips(with_videos, tmp_path):
+    stretches = [Stretch(until=1.0, size=64, clips=2, frames=2, objects=1, video=0.5)]
+    values = {"composed": ClipOptions(rough=0.5), "workers": 0, "encoder_lr": 0.0, "balance": 0.25}
+    run = LiteTrainer(recipe(with_videos, stretches=stretches, **values), tmp_path / "run", CPU)
+    before = {name: value.clone() for name, value in run.model.state_dict().items()}
+    run.run()
+    moved = {name for name, value in run.model.state_dict().items() if not torch.equal(before[name], value)}
+    assert moved and not any(name.startswith("encoder.") for name in moved), "its rate is 0"
+    kept = load_recipe(tmp_path / "run/recipe.yaml")
+    assert kept.composed == ClipOptions(rough=0.5)
+    assert set(json.loads((tmp_path / "run/about.json").read_text())["sessions"][0]["data"]) == {"stills", "video"}
+    assert load_recipe(tmp_path / "run/recipe.yaml", ["composed.rough=0.25"]).composed.rough == 0.25
+
+
+def test_a_balanced_loss_weighs_the_rarer_side_more():
+    batch = clips()
+    batch.masks[:] = 0
+    batch.masks[:, :, 0, :16, :16] = 1  # a sixteenth of the frame
+    missed = torch.full_like(batch.masks[:, 1:], -9.0)
+    spilt = missed.clone()
+    spilt[:, :, 0, :32, :16] = 9.0  # the object, and as much of the background
+    plain = [clip_loss(logits, batch, 1.0, 0.0)[0].item() for logits in (missed, spilt)]
+    balanced = [clip_loss(logits, batch, 1.0, 0.0, 1.0)[0].item() for logits in (missed, spilt)]
+    assert plain[0] == pytest.approx(plain[1], rel=0.01)
+    assert balanced[0] == pytest.approx(2 * 15 / 16 * plain[0], rel=0.01)
+    assert balanced[1] == pytest.approx(2 * 1 / 16 * plain[1], rel=0.01)
+    expected = 2 * balanced_cross_entropy(missed[:, :, :1], batch.masks[:, 1:, :1], 0.25)
+    torch.testing.assert_close(clip_loss(missed, batch, 1.0, 0.0, 0.25)[0], expected, rtol=1e-3, atol=1e-4)
+
+
 def test_the_rate_rises_and_falls_to_zero(folder, tmp_path):
     trainer = LiteTrainer(recipe(folder, warmup=10), tmp_path / "run", CPU)
     rates = []
@@ -210,6 +279,9 @@ def test_without_the_package_the_way_to_it_is_said(folder, monkeypatch):
         ({"stretches": 3}, "must be a list"),
         ({"stretches": [{"until": 1, "size": 64, "clips": 1}], "view": [2.0, 1.0]}, "smaller first"),
         ({"strectches": []}, "did you mean"),
+        ({"stretches": [{"until": 1, "size": 64, "clips": 1}], "composed": {}}, "objects: 1"),
+        ({"stretches": [{"until": 1, "size": 64, "clips": 1}], "composed": {"occluder": 1}}, "'occluders'"),
+        ({"stretches": [{"until": 1, "size": 64, "clips": 1}], "composed": 3}, "keys and values"),
     ],
 )
 def test_recipes_that_cannot_be_are_refused(values, words):

@@ -8,6 +8,7 @@ import pytest
 import torch
 from footage import picture
 
+from fastgan_core.data.composing import ClipOptions
 from fastgan_core.data.packs import encode, write_pack
 from fastgan_core.training.lite.recipe import LiteRecipe, Stretch
 from fastgan_core.training.lite.trainer import LiteTrainer
@@ -40,7 +41,8 @@ def test_every_recipe_takes_a_step_in_small(path, davis, youtube_vos, stills, tm
 def test_every_recipe_of_lite_takes_a_step_in_small(path, tmp_path):
     write_pack(tmp_path / "packs", "few", [encode(*picture(n), 64, 90) for n in range(3)])
     changes = {"packs": [str(tmp_path / "packs")], "init": "", "backbone": "", "budget": 0.01, "side": 32}
-    changes |= {"weights": {}, "stretches": [{"until": 1.0, "size": 32, "clips": 1, "frames": 2}], "precision": "fp32"}
+    stretch = {"until": 1.0, "size": 32, "clips": 1, "frames": 2, "objects": 1}
+    changes |= {"weights": {}, "stretches": [stretch], "precision": "fp32"}
     recipe = load_recipe(path, [f"{key}={json.dumps(value)}" for key, value in changes.items()])
     run = LiteTrainer(recipe, tmp_path / "run", torch.device("cpu"))
     run.run()
@@ -65,7 +67,7 @@ def test_the_papers_numbers():
 def test_the_documentation_lists_all_keys_as_they_are():
     text = (ROOT / "docs/training.md").read_text()
     assert table((Recipe, ""), (Phase, "phases[].")) in text
-    assert table((LiteRecipe, ""), (Stretch, "stretches[].")) in text
+    assert table((LiteRecipe, ""), (Stretch, "stretches[]."), (ClipOptions, "composed.")) in text
 
 
 def test_every_recipe_is_in_the_documentation():

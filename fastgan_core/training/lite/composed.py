@@ -1,0 +1,51 @@
+"""Clips that loader processes compose on the CPU, in batches of the kind that is drawn on the device."""
+
+import dataclasses
+
+import cv2
+import torch
+
+from fastgan_core.data.clips import ClipDataset
+from fastgan_core.data.composing import ClipOptions
+from fastgan_core.data.footage import Footage
+from fastgan_core.data.loader import load_clips
+from fastgan_core.data.synthesis import Clips
+from fastgan_core.training.lite.recipe import Stretch
+
+ENDLESS = 10**9  # clips; a run ends by its minutes
+
+
+class Composed:
+    """Batches for a stretch, with one object a clip and the mask that the first step starts from.
+
+    Args:
+        weights: of the sets of stills; what is not named has 1.
+        seed: two with the same give the same clips.
+        workers: loader processes; 0 = clips are composed when they are asked for.
+    """
+
+    def __init__(
+        self,
+        footage: Footage,
+        options: ClipOptions,
+        weights: dict[str, float],
+        stretch: Stretch,
+        seed: int,
+        workers: int,
+        device: torch.device,
+    ):
+        cv2.setNumThreads(1)  # the loader processes inherit it; there are as many of them as a recipe wants
+        options = dataclasses.replace(options, video_share=stretch.video)
+        stills = [(pictures, weights.get(name, 1.0)) for name, pictures in footage.stills.items()]
+        clips = ClipDataset(footage.videos, stills, stretch.size, stretch.frames, ENDLESS, options, seed)
+        pinned = device.type == "cuda"
+        self._batches = load_clips(clips, range(ENDLESS), stretch.clips, workers, pinned)
+        self._device = device
+
+    def take(self) -> Clips:
+        """The next batch."""
+        batch = {name: value.to(self._device, non_blocking=True) for name, value in next(self._batches).items()}
+        masks = batch["masks"]
+        count = len(masks)
+        there = torch.ones(count, 1, dtype=torch.bool, device=self._device)
+        return Clips(batch["frames"].float().div(255), masks, there, ~there[:, 0], start=batch["previous"])
