@@ -73,7 +73,7 @@ def _check_ends(path, opened, variant: str) -> None:
         fits = fits and [end.name for end in group] == list(small)
         fits = fits and all(_fits(end.shape, small[end.name], large[end.name]) for end in group)
     if not fits:
-        raise FastganError(f"weights: {path} has other inputs and outputs than a file of 'fastgan export'")
+        raise FastganError(f"weights: {path} has other inputs and outputs than 'fastgan export' makes; export it again")
 
 
 def _fits(shape: list, small: tuple, large: tuple) -> bool:

@@ -73,7 +73,7 @@ def build(cls: type, values: Any, where: str):
 
 def from_dict(values: Any, where: str = "recipe") -> Recipe | LiteRecipe:
     """A validated recipe. Raises FastganError naming the key and, for a typo, the nearest known one."""
-    if isinstance(values, dict) and values.get("variant") == "lite":
+    if isinstance(values, dict) and values.get("variant") == "lite" and "phases" not in values:
         return _lite(dict(values), where)
     if not isinstance(values, dict) or not isinstance(values.get("phases"), list) or not values["phases"]:
         raise FastganError(f"{where}: 'phases' must list at least one phase with size, batch, and steps or epochs")

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 from fastgan_core.data.composing import ClipOptions
 from fastgan_core.errors import FastganError
-from fastgan_core.model import CRITIC_STRIDE, STRIDE
-from fastgan_core.model.regressor import WIDTHS
+from fastgan_core.model import CRITIC_STRIDE, STRIDE, VARIANTS, Lite
 from fastgan_core.settings import setting
 
 
@@ -33,8 +32,8 @@ class Recipe(ClipOptions):
     stage: str = setting(
         "pretrain", "cross-entropy alone, or with the critics of eq. (5)", choices=("pretrain", "adversarial")
     )
-    variant: str = setting("resnet18", "size of the network", choices=tuple(WIDTHS))
-    backbone: str = setting("", "weights that the encoder starts from, through torchvision", choices=("", "imagenet"))
+    variant: str = setting("resnet18", "the network", choices=tuple(VARIANTS))
+    backbone: str = setting("", "weights that the encoder starts from", choices=("", "imagenet"))
     init: str = setting("", "a FaSTGAN checkpoint to start from")
 
     davis: str = setting("", "a DAVIS folder; '' = none")
@@ -106,6 +105,8 @@ class Recipe(ClipOptions):
                 raise FastganError(f"{place}: give either steps or epochs, over 0")
             if "temporal" in self.critics and phase.frames != self.phases[0].frames:
                 raise FastganError(f"{place}: the temporal critic wants the same number of frames in all phases")
+        if self.checkpointing and self.variant == Lite.variant:
+            raise FastganError(f"{where}: checkpointing is for the paper's networks; lite has none")
         for name in ("betas", "zoom"):
             if len(getattr(self, name)) != 2:
                 raise FastganError(f"{where}: {name} is {getattr(self, name)}; it takes two, such as [0.9, 0.999]")

@@ -7,10 +7,13 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from fastgan_core.errors import FastganError
-from fastgan_core.model import FaSTGAN, PatchCritic
+from fastgan_core.model import FaSTGAN, Lite, PatchCritic
 from fastgan_core.model.critics import masked, spatial_input, temporal_input
 from fastgan_core.running.weights import load_weights
 from fastgan_core.training.distributed import average_gradients, world
+from fastgan_core.training.lite.composed import of_one_object
+from fastgan_core.training.lite.start import build
+from fastgan_core.training.lite.unroll import unroll as unroll_lite
 from fastgan_core.training.losses import balanced_cross_entropy, critic_loss, dice_loss, noisy_truth, overwrite_truth
 from fastgan_core.training.recipe import Recipe
 
@@ -48,8 +51,10 @@ def unroll(
     return torch.stack(outputs, dim=1)
 
 
-def build_model(recipe: Recipe) -> FaSTGAN:
+def build_model(recipe: Recipe) -> FaSTGAN | Lite:
     """The regressor with the weights that the recipe starts from."""
+    if recipe.variant == Lite.variant:
+        return build(recipe).to(memory_format=torch.channels_last)
     if recipe.init:
         model = load_weights(recipe.init)[0]
         if model.variant != recipe.variant:
@@ -73,15 +78,18 @@ class Stage:
         self.recipe, self.device = recipe, device
         torch.manual_seed(recipe.seed)
         self.model = build_model(recipe).to(device)
-        if world() > 1 and device.type == "cuda" and not self.model.frozen_batchnorm:
+        # `lite` has no batch norm left.
+        if world() > 1 and device.type == "cuda" and not getattr(self.model, "frozen_batchnorm", True):
             self.model = nn.SyncBatchNorm.convert_sync_batchnorm(self.model)
         self.model.train()
         frames = {"spatial": 1, "temporal": recipe.phases[0].frames}
         self.critics = nn.ModuleDict(
             {name: PatchCritic(3 * frames[name], recipe.critic_width) for name in recipe.critics}
         ).to(device)
-        parts = {"encoder": recipe.encoder_lr, "decoder": recipe.lr}
-        groups = [{"params": list(getattr(self.model, p).parameters()), "peak": lr} for p, lr in parts.items()]
+        encoder = list(self.model.encoder.parameters())
+        known = set(map(id, encoder))
+        rest = [p for p in self.model.parameters() if id(p) not in known]
+        groups = [{"params": encoder, "peak": recipe.encoder_lr}, {"params": rest, "peak": recipe.lr}]
         self.optimizers = {"regressor": self._optimizer(groups)}
         for name, critic in self.critics.items():
             self.optimizers[name] = self._optimizer([{"params": list(critic.parameters()), "peak": recipe.critic_lr}])
@@ -129,8 +137,12 @@ class Stage:
 
     def predict(self, clip: Clip) -> torch.Tensor:
         """Logits ``(B, K, 1, S, S)`` of a batch of clips."""
+        frames, masks, previous = clip["frames"], clip["masks"], clip["previous"]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
-            return unroll(self.model, clip["frames"], clip["masks"][:, 0], clip["previous"], self.recipe.checkpointing)
+            if isinstance(self.model, Lite):
+                never = torch.zeros(frames.shape[1] - 1, len(frames), dtype=torch.bool, device=self.device)
+                return unroll_lite(self.model, of_one_object(frames, masks, previous), never, previous)
+            return unroll(self.model, frames, masks[:, 0], previous, self.recipe.checkpointing)
 
     def step_critics(self, clip: Clip, prediction: torch.Tensor) -> dict[str, torch.Tensor]:
         """One optimiser step of each critic: towards the maximum of equations (3) and (4)."""

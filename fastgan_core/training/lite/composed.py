@@ -45,7 +45,10 @@ class Composed:
     def take(self) -> Clips:
         """The next batch."""
         batch = {name: value.to(self._device, non_blocking=True) for name, value in next(self._batches).items()}
-        masks = batch["masks"]
-        count = len(masks)
-        there = torch.ones(count, 1, dtype=torch.bool, device=self._device)
-        return Clips(batch["frames"].float().div(255), masks, there, ~there[:, 0], start=batch["previous"])
+        return of_one_object(batch["frames"].float().div(255), batch["masks"], batch["previous"])
+
+
+def of_one_object(frames: torch.Tensor, masks: torch.Tensor, previous: torch.Tensor) -> Clips:
+    """A batch of :class:`ClipDataset`, its frames in [0, 1], as the clips that `lite` is unrolled over."""
+    there = torch.ones(len(masks), 1, dtype=torch.bool, device=masks.device)
+    return Clips(frames, masks, there, ~there[:, 0], start=previous)

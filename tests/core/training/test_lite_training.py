@@ -17,10 +17,11 @@ from fastgan_core.errors import FastganError
 from fastgan_core.model import FaSTGAN, Lite
 from fastgan_core.model.aggregation import aggregate
 from fastgan_core.running.weights import save_weights
-from fastgan_core.training.lite import trainer as trainer_module
+from fastgan_core.training.lite import start
 from fastgan_core.training.lite.composed import Composed
 from fastgan_core.training.lite.recipe import LiteRecipe, Stretch
-from fastgan_core.training.lite.trainer import LiteTrainer, build
+from fastgan_core.training.lite.start import build
+from fastgan_core.training.lite.trainer import LiteTrainer
 from fastgan_core.training.lite.unroll import aggregated, clip_loss, planes, starts, unroll
 from fastgan_core.training.losses import balanced_cross_entropy
 from fastgan_core.training.reading import from_dict, load_recipe
@@ -264,7 +265,7 @@ def test_a_checkpoint_of_something_else_is_refused(folder, tmp_path):
 
 
 def test_without_the_package_the_way_to_it_is_said(folder, monkeypatch):
-    monkeypatch.setattr(trainer_module, "PACKAGE", "no_such_package")
+    monkeypatch.setattr(start, "PACKAGE", "no_such_package")
     with pytest.raises(FastganError, match="pip install"):
         build(recipe(folder, backbone="imagenet"))
 

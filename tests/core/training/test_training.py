@@ -40,6 +40,24 @@ def test_a_run_folder_is_whole(values, tmp_path):
     assert list((tmp_path / "tensorboard").glob("events*"))
 
 
+def test_lite_meets_the_critics_too(values, tmp_path):
+    values |= {"variant": "lite", "stage": "adversarial", "critic_steps": 2, "critic_width": 4, "validate": "brief"}
+    values |= {"phases": [{"steps": 2, "size": 64, "batch": 2, "frames": 2}], "critic_lr": 1e-3, "ema": 0.5}
+    run = trainer(values, tmp_path)
+    moved = {"regressor": run.stage.model, **run.stage.critics}
+    before = {name: [p.clone() for p in part.parameters()] for name, part in moved.items()}
+    run.run()
+    for name, part in moved.items():
+        changed = [not torch.equal(p, q) for p, q in zip(part.parameters(), before[name], strict=True)]
+        assert sum(changed) > 0.9 * len(changed), name
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert {"spatial/distance", "temporal/distance", "temporal/regressor", "cross_entropy"} <= lines[0].keys()
+    assert 0 <= lines[-1]["validation/J&F-Mean"] <= 1
+    assert load_weights(tmp_path / "weights.safetensors")[1].variant == "lite"
+    with pytest.raises(FastganError, match="checkpointing"):
+        from_dict(values | {"checkpointing": True})
+
+
 def test_a_recipe_that_was_stored_can_be_run_again(values, tmp_path):
     trainer(values | {"phases": [{"epochs": 0.5, "size": 32, "batch": 2}]}, tmp_path / "first")
     again = load_recipe(tmp_path / "first/recipe.yaml")

