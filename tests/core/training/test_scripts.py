@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from fastgan_core.data.folders import davis_sequences
 from fastgan_core.errors import FastganError
 from fastgan_core.model import FaSTGAN
 from fastgan_core.running.weights import load_weights, save_weights
@@ -138,3 +139,20 @@ def test_signals_are_those_that_the_tracker_decides_by(model, scene):
     scores = [row["score"] for row in measure.follow(tracker, iter(views))]
     found = [float(measure.evidence.confidence(*torch.tensor(row[:2])[:, None])[0]) for row in rows]
     assert found == pytest.approx(scores, abs=1e-4)
+
+
+def test_views_are_judged_after_the_second_mark(davis, lite):
+    views = script("views")
+    (sequence,) = (s for s in davis_sequences(davis, "train") if s.name == "alpha")
+    tracker, marks = Tracker(lite, device="cpu", precision="fp32", size=64), []
+    real = tracker.set_reference
+
+    def set_reference(frame, labels, mode="replace"):
+        marks.append(mode)
+        return real(frame, labels, mode)
+
+    tracker.set_reference, views.SOON = set_reference, 2
+    for mode in views.WAYS.values():
+        found = views.overlaps(tracker, sequence, mode)
+        assert len(found) == len(sequence) - len(sequence) // 3 - 3 and all(0 <= value <= 1 for value in found)
+    assert marks == ["replace", "replace", "add", "replace", "more"]
