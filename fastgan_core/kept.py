@@ -14,7 +14,10 @@ from pathlib import Path
 
 def folder() -> Path:
     """Where it is; it need not be there yet."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fastgan"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fastgan"
+    except RuntimeError:  # a user without a home, as in some containers
+        return Path(tempfile.gettempdir()) / "fastgan"
 
 
 def keep_folder(path: Path, write: Callable[[Path], object], most: int) -> None:

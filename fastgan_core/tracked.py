@@ -6,6 +6,7 @@ import numpy as np
 
 from fastgan_core.labels import bounding_box
 
+NOT_TRACKED = "There is nothing that this could be another view of"  # how the refusal of such a view begins
 ONE_VIEW = "This network remembers one view of an object"  # how the refusal of another one begins
 
 

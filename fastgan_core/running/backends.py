@@ -5,7 +5,8 @@ A runner has
 - ``variant``, ``device`` and ``dtype`` of the tensors that it takes and returns, ``precision``
   (``fp32 | fp16 | bf16``), ``name``;
 - ``__call__(*inputs) -> outputs``, the tensors that ``ends`` of the variant's step names, see
-  :data:`fastgan_core.model.VARIANTS`.
+  :data:`fastgan_core.model.VARIANTS`;
+- ``prepare(count, size)``, where it compiles for each number of objects and size of the input.
 """
 
 import torch

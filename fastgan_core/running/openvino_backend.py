@@ -8,7 +8,7 @@ import torch
 import fastgan_core.model
 from fastgan_core.errors import FastganError
 from fastgan_core.kept import folder, keep_folder
-from fastgan_core.model import VARIANTS
+from fastgan_core.model import STRIDE, VARIANTS
 from fastgan_core.running.device import choose_precision
 from fastgan_core.running.export import example, quiet
 from fastgan_core.running.folding import folded
@@ -51,18 +51,28 @@ class OpenVinoRunner:
 
     def __call__(self, *inputs: torch.Tensor) -> list[torch.Tensor]:
         arrays = [tensor.contiguous().numpy() for tensor in inputs]
-        key = arrays[1].shape  # of previous, of any network
-        if key not in self._requests:
-            if len(self._requests) >= LARGEST:
-                self._requests.clear()
-            model = self._model.clone()
-            model.reshape({number: list(array.shape) for number, array in enumerate(arrays)})
-            self._requests[key] = self._core.compile_model(model, "CPU", self._hints).create_infer_request()
-        request = self._requests[key]
+        request = self._compiled([array.shape for array in arrays])
         request.infer(arrays, share_inputs=True)
         # Copies: the request writes its next results to the same place.
         return [torch.from_numpy(tensor.data.copy()) for tensor in request.output_tensors]
 
+
+    def prepare(self, count: int, size: tuple[int, int]) -> None:
+        """Compile for a number of objects and an input of ``(h, w)`` now, from whatever thread."""
+        inputs, _ = VARIANTS[self.variant].step.ends(self.variant, count, size[0] // STRIDE, size[1] // STRIDE)
+        self._compiled(list(inputs.values()))
+
+    def _compiled(self, shapes: list[tuple]):
+        key = shapes[1]  # of previous, of any network
+        request = self._requests.get(key)
+        if request is None:
+            model = self._model.clone()
+            model.reshape({number: list(shape) for number, shape in enumerate(shapes)})
+            request = self._core.compile_model(model, "CPU", self._hints).create_infer_request()
+            if len(self._requests) >= LARGEST:
+                self._requests.clear()
+            self._requests[key] = request
+        return request
 
     def _converted(self, model: torch.nn.Module):
         """:func:`converted`, which takes 5 to 13 seconds on two cores, or what it gave for the same model before."""
@@ -80,7 +90,9 @@ class OpenVinoRunner:
 def _digest(model: torch.nn.Module, runtime: str) -> str:
     """Names a conversion: by the weights, the code that is converted and the versions of what converts it."""
     digest = hashlib.sha256(f"{model.variant} {torch.__version__} {runtime}".encode())
-    for file in sorted(Path(fastgan_core.model.__file__).parent.glob("*.py")):
+    here = Path(__file__).parent
+    model_code = Path(fastgan_core.model.__file__).parent.glob("*.py")
+    for file in sorted([*model_code, here / "export.py", here / "folding.py", Path(__file__)]):
         digest.update(file.read_bytes())
     for name, tensor in model.state_dict().items():
         digest.update(name.encode())

@@ -42,6 +42,11 @@ class Network(ABC):
         self.name, self.variant = runner.name, runner.variant
         self.device, self.dtype, self.precision = runner.device, runner.dtype, runner.precision
 
+    def prepare(self, count: int, size: tuple[int, int]) -> None:
+        """Do now what would make the first step with so many objects slow, at an input of ``(h, w)``."""
+        if prepare := getattr(self.runner, "prepare", None):
+            prepare(count, size)
+
     @abstractmethod
     def start(self, image: torch.Tensor, masks: torch.Tensor) -> Any:
         """The state of objects in their reference frame.

@@ -114,7 +114,7 @@ class Stepper:
     def _prepare(self, frame: Small, objects: Objects | None) -> None:
         """Run what the next frame needs, so that that one is not slow; no state changes.
 
-        Once there are objects only graphs are worth it: their reference has chosen and compiled the rest.
+        Once there are objects only graphs are worth it: what else is compiled, :meth:`Tracker.set_reference` had made.
         """
         if self._graphs is None and objects is not None:
             return

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from fastgan_core.errors import FastganError
 from fastgan_core.labels import check_labels
-from fastgan_core.tracked import Tracked, describe
+from fastgan_core.tracked import NOT_TRACKED, Tracked, describe
 from fastgan_core.tracking.objects import Objects
 from fastgan_core.tracking.opening import open_network, runnable
 from fastgan_core.tracking.stepper import Small, Stepper
@@ -100,9 +100,12 @@ class Tracker(Stepper):
         ids = check_labels(labels, small.size)
         if mode not in MODES:
             raise FastganError(f"mode: '{mode}' is not known; use {', '.join(map(repr, MODES))}")
+        size = tuple(small.pixels.shape[:2])
+        # Not while the lock is held: frames go on meanwhile.
+        for count in {len(ids), len(ids) if mode == "replace" else len({*ids, *self.ids})}:
+            self._network.prepare(count, size)
         with self._lock:
             self.check_room(ids, mode)
-            size = tuple(small.pixels.shape[:2])
             masks = torch.from_numpy(labels.astype(np.int32)).to(self.device)
             masks = torch.stack([masks == i for i in ids])[:, None].float()
             masks = F.interpolate(masks, size=size, mode="bilinear", antialias=True, align_corners=False)
@@ -134,7 +137,8 @@ class Tracker(Stepper):
     def branch(self, ids=()) -> "Tracker":
         """A tracker with some of the objects on the same network; the two take turns on the device, step by step."""
         other = copy.copy(self)
-        other._objects = self._objects.only(ids) if ids else None
+        with self._lock:
+            other._objects = self._objects.only(ids) if ids else None
         other._graphs = None  # a graph holds the state of one tracker
         return other
 
@@ -183,8 +187,8 @@ class Tracker(Stepper):
         """Raise FastganError when ``ids`` cannot be set with ``mode``: too many objects, or a view of none."""
         if mode == "more" and (unknown := [i for i in ids if i not in self.ids]):
             raise FastganError(
-                f"ids {unknown} are not tracked, so there is nothing that this could be another view of; tracked are "
-                f"{list(self.ids)}. Use 'add' for new objects"
+                f"{NOT_TRACKED}: ids {unknown} are not tracked, tracked are {list(self.ids)}. Use the mode add for new "
+                "objects"
             )
         count = len(set(ids) | set(self.ids)) if mode != "replace" else len(ids)
         if count > self.max_objects:

@@ -90,14 +90,14 @@ class Worker:
             self.warning = ""
             return result
 
-    def branch(self, known):
+    def branch(self, look):
         """Return the tracker, a branch of it for objects that come late, and the epoch that they part at.
 
-        known(tracker) has the ids of objects that the branch starts with.
+        The branch starts with the objects whose ids look(tracker), which is called at that moment, returns.
         """
         with self._gate:
             self._check_running()
-            return self.tracker, self.tracker.branch(known(self.tracker)), self.tracker.epoch
+            return self.tracker, self.tracker.branch(look(self.tracker)), self.tracker.epoch
 
     def _check_running(self) -> None:
         if self._stopped:

@@ -94,8 +94,14 @@ class References:
             done, delay = CaughtUp(0, 0, start.stamp), 0
         else:
             delay = late[-1].stamp - start.stamp
-            tracker, branch, epoch = worker.branch(lambda tracker: _viewed(tracker, labels(tracker), mode))
-            ids = branch.set_reference(start.small, labels(tracker), "more" if mode == MORE else "replace")
+            marked = []
+
+            def look(tracker) -> list[int]:
+                marked.append(labels(tracker))
+                return _viewed(tracker, marked[0], mode)
+
+            tracker, branch, epoch = worker.branch(look)
+            ids = branch.set_reference(start.small, marked[0], "more" if mode == MORE else "replace")
             tracker.check_room(ids, NAMES[mode])
 
             def overtaken() -> bool:

@@ -10,7 +10,7 @@ from rclpy.node import Node
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
-from fastgan_core.tracked import ONE_VIEW
+from fastgan_core.tracked import NOT_TRACKED, ONE_VIEW
 from fastgan_core.tracking.history import NO_FRAME
 from fastgan_interfaces.srv import RemoveObjects, SetReferenceMask
 from fastgan_ros.messages.contract import PATIENCE, reference_request
@@ -58,7 +58,8 @@ class TrackerRequests:
         are kept. With `kept` false it gets it at once: one that keeps none would not refuse.
         """
         again = np.isin(labels, list(tracked))
-        parts = [(mode, labels * chosen) for mode, chosen in (("more", again), ("add", ~again))]
+        # New ones first: there may be no room for them, and then nothing is done yet.
+        parts = [(mode, labels * chosen) for mode, chosen in (("add", ~again), ("more", again))]
         self._send([part for part in parts if part[1].any()], header, None if kept else frame, frame, "")
 
     def _send(self, parts: list, header: Header, image: np.ndarray | None, frame: np.ndarray, said: str) -> None:
@@ -68,17 +69,17 @@ class TrackerRequests:
         def answered(answer) -> None:
             if not answer.success and answer.message.startswith(NO_FRAME) and image is None:
                 self._send(parts, header, frame, frame, said)
-            elif not answer.success and answer.message.startswith(ONE_VIEW):
+            elif not answer.success and answer.message.startswith((ONE_VIEW, NOT_TRACKED)):
                 self._send([("add", labels), *rest], header, image, frame, said)
             elif not answer.success:
                 self.answers.put(Answer("send", False, f"{said} {answer.message}".strip()))
             else:
-                remark = f" {_SENT_ALONG}" if image is not None else ""
-                words = f"{said} {answer.message}{remark}".strip()
+                words = f"{said} {answer.message}".strip()
                 if rest:
                     self._send(rest, header, image, frame, words)
                 else:
-                    self.answers.put(Answer("send", True, words))
+                    remark = f" {_SENT_ALONG}" if image is not None else ""
+                    self.answers.put(Answer("send", True, words + remark))
 
         self._call("send", reference_request(labels, image, mode, header), answered)
 

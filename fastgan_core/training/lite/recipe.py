@@ -32,7 +32,7 @@ class LiteRecipe(Mix):
     variant: str = setting("lite", "the network", choices=("lite",))
     stretches: list[Stretch] = dataclasses.field(default_factory=list)
     packs: list[str] = setting([], "folders with packs of footage, see training/pack.py")
-    composed: ClipOptions | None = None  # clips that are composed in loader processes, in place of those of Mix
+    composed: ClipOptions | None = None  # clips that are composed in loader processes, in place of those above
     workers: int = setting(1, "loader processes, where clips are composed", 0, 64)
     weights: dict[str, float] = setting({}, "weights of sets of stills; 0 leaves one out, what is not named has 1", 0)
     side: int = setting(352, "pictures are kept in memory as squares of this side, pixels", 32, 2048)
@@ -70,6 +70,8 @@ class LiteRecipe(Mix):
             raise FastganError(f"{where}: stretches end at {ends}; their 'until' must grow, up to 1")
         if self.composed and any(stretch.objects != 1 for stretch in self.stretches):
             raise FastganError(f"{where}: clips that are composed have one object; give each stretch objects: 1")
+        if self.composed and self.composed.video_share != ClipOptions.video_share:
+            raise FastganError(f"{where}: composed: the share of videos is each stretch's own; give it as video there")
         if len(self.view) != 2 or self.view[0] > self.view[1]:
             raise FastganError(f"{where}: view is {self.view}; it takes two, the smaller first, such as [0.6, 1.2]")
         for number, stretch in enumerate(self.stretches):

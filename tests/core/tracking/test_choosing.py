@@ -2,13 +2,16 @@
 
 import json
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from footage import frame, labels
 
-pytest.importorskip("openvino", reason="needs OpenVINO, requirements-dev.txt")
+pytest.importorskip("openvino", reason="needs OpenVINO")
+
+import openvino
 
 from fastgan_core.errors import FastganError
 from fastgan_core.kept import folder, recall
@@ -65,14 +68,51 @@ def test_without_openvino_there_is_no_question(file, clock, monkeypatch):
     assert (network.name, reason, clock[1]) == ("torch", "", [])
 
 
-def test_an_openvino_that_cannot_run_it_is_named_and_not_taken(file, clock, monkeypatch):
+@pytest.mark.parametrize("kind", [RuntimeError, AttributeError, openvino.frontend.OpConversionFailure])
+def test_an_openvino_that_cannot_run_it_is_named_and_not_taken(file, clock, monkeypatch, kind):
     def broken(*_):
-        raise RuntimeError("no such operation\nand a stack")
+        raise kind("no such operation\nand a stack")
 
     monkeypatch.setattr(openvino_backend, "converted", broken)
     network, _, reason = open_fastest(file, "auto", "fp32", 0)
     assert network.name == "torch" and reason.endswith("here: no such operation")
     assert recall("backends") == {}
+
+
+def test_a_user_without_a_home_loses_time_alone(file, clock, monkeypatch, tmp_path):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr("pathlib.Path.home", homeless)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert open_fastest(file, "auto", "fp32", 0)[0].name == "openvino"
+    assert (tmp_path / "fastgan/backends.json").exists()
+
+
+def test_the_node_takes_it_and_says_so(file, clock):
+    said = []
+    settings = SimpleNamespace(
+        weights=str(file), device="cpu", precision="fp32", backend="auto", input_size=96, max_objects=3, threads=0,
+        lost_threshold=0.5,
+    )  # fmt: skip
+    loading = pytest.importorskip("fastgan_ros.node.loading", reason="needs ROS 2's rclpy")
+    tracker = loading.load_tracker(settings, said.append)
+    assert (tracker.backend, tracker.max_objects, tracker.lost_threshold) == ("openvino", 3, 0.5)
+    assert tracker.size == (96, 96) or tracker.size[0] % 32 == 0
+    assert len(said) == 1 and said[0].startswith("backend: openvino, 20 ms")
+    settings.backend = "torch"
+    assert loading.load_tracker(settings, said.append).backend == "torch" and len(said) == 1
+
+
+def test_what_is_compiled_for_a_number_of_objects_is_there_before_they_are(file, clock):
+    tracker = Tracker(open_fastest(file, "auto", "fp32", 0)[0], size=64)
+    compiled = tracker._network.runner._requests
+    tracker.set_reference(frame(), labels(1))
+    tracker.set_reference(frame(), labels(2, 3), mode="add")
+    before = set(compiled)
+    tracker.step(frame())
+    assert set(compiled) == before and {shape[0] for shape in compiled} == {1, 2, 3}
 
 
 @pytest.mark.parametrize("trouble", ["half a file", "no json", "a list"])

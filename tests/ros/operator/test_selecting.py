@@ -148,8 +148,8 @@ def test_one_that_is_tracked_and_a_new_one_are_sent_one_after_the_other(operator
     works.at_work.key("n")
     works.ball()
     works.at_work.key("enter")
-    assert works.ids(3) == {2}
-    assert [(m.mode, max(m.mask.data)) for m in works.masks] == [(1, 1), (2, 1), (1, 2)]
+    assert works.ids(3) == {1}
+    assert [(m.mode, max(m.mask.data)) for m in works.masks] == [(1, 1), (1, 2), (2, 1)]
     works.until(lambda shown: "Another view of object 1" in shown.status, "the answer")
     assert "Set object 2" in works.at_work.shown().status
 
@@ -160,6 +160,21 @@ def test_a_network_of_one_view_gets_a_new_reference(operator, monkeypatch):
     works.at_work.key("enter")
     works.tracks(1)
     monkeypatch.setattr(LiteNetwork, "add_view", Network.add_view)
+    works.at_work.key("1")
+    works.box()
+    works.at_work.key("enter")
+    assert works.ids(3) == {1}
+    assert [m.mode for m in works.masks] == [1, 2, 1]
+    works.until(lambda shown: "Set object 1" in shown.status and not shown.warning, "the answer")
+
+
+def test_what_the_tracker_has_forgotten_meanwhile_is_marked_anew(rig, operator):
+    works = operator()
+    works.box()
+    works.at_work.key("enter")
+    works.tracks(1)
+    works.camera.stop()  # nobody says that the object is gone
+    assert rig.reset().success
     works.at_work.key("1")
     works.box()
     works.at_work.key("enter")
