@@ -101,9 +101,9 @@ class Tracker(Stepper):
         if mode not in MODES:
             raise FastganError(f"mode: '{mode}' is not known; use {', '.join(map(repr, MODES))}")
         size = tuple(small.pixels.shape[:2])
-        # Not while the lock is held: frames go on meanwhile.
-        for count in {len(ids), len(ids) if mode == "replace" else len({*ids, *self.ids})}:
-            self._network.prepare(count, size)
+        self.check_room(ids, mode)  # before anything is compiled for it
+        self._network.prepare(len(ids), size)
+        self._expect(ids, mode, size)
         with self._lock:
             self.check_room(ids, mode)
             masks = torch.from_numpy(labels.astype(np.int32)).to(self.device)
@@ -112,6 +112,10 @@ class Tracker(Stepper):
             known = self._objects.only(ids).resized(size) if mode == "more" else None
             self._take(small, self._marked(small.pixels, ids, masks, known), mode)
         return ids
+
+    def _expect(self, ids, mode: str, size: tuple[int, int]) -> None:
+        """Have compiled what a step needs once ``ids`` are set. Not while the lock is held: frames go on meanwhile."""
+        self._network.prepare(len(ids) if mode == "replace" else len({*ids, *self.ids}), size)
 
     def _take(self, frame: Small, new: Objects, mode: str) -> None:
         """Have new objects in the place of all, or of those with their ids."""
@@ -154,6 +158,7 @@ class Tracker(Stepper):
             FastganError: objects were set, removed or reset since ``epoch``; nothing is taken over then.
         """
         small = self.shrink(frame)
+        self._expect(branch.ids, mode, branch._objects.size)
         with self._lock:
             if self._epoch != epoch:
                 raise FastganError(
@@ -168,6 +173,10 @@ class Tracker(Stepper):
     def remove(self, ids) -> list[int]:
         """Forget objects. Raises FastganError, and removes nothing, when an id is not tracked."""
         ids = [int(i) for i in ids]
+        objects = self._objects
+        left = set(objects.ids).difference(ids) if objects else ()
+        if left:
+            self._network.prepare(len(left), objects.size)
         with self._lock:
             unknown = [i for i in ids if i not in self.ids]
             if unknown:

@@ -6,13 +6,11 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from fastgan_core.errors import FastganError
 from fastgan_core.model import FaSTGAN, Lite, PatchCritic
 from fastgan_core.model.critics import masked, spatial_input, temporal_input
-from fastgan_core.running.weights import load_weights
 from fastgan_core.training.distributed import average_gradients, world
 from fastgan_core.training.lite.composed import of_one_object
-from fastgan_core.training.lite.start import build
+from fastgan_core.training.lite.start import build, encoder_and_rest, from_checkpoint
 from fastgan_core.training.lite.unroll import unroll as unroll_lite
 from fastgan_core.training.losses import balanced_cross_entropy, critic_loss, dice_loss, noisy_truth, overwrite_truth
 from fastgan_core.training.recipe import Recipe
@@ -55,12 +53,8 @@ def build_model(recipe: Recipe) -> FaSTGAN | Lite:
     """The regressor with the weights that the recipe starts from."""
     if recipe.variant == Lite.variant:
         return build(recipe).to(memory_format=torch.channels_last)
-    if recipe.init:
-        model = load_weights(recipe.init)[0]
-        if model.variant != recipe.variant:
-            raise FastganError(f"init: {recipe.init} holds a {model.variant}, the recipe asks for {recipe.variant}")
-    else:
-        model = FaSTGAN(recipe.variant, imagenet=recipe.backbone == "imagenet")
+    imagenet = recipe.backbone == "imagenet"
+    model = from_checkpoint(recipe) if recipe.init else FaSTGAN(recipe.variant, imagenet=imagenet)
     # Statistics that were never learnt are not worth freezing.
     model.frozen_batchnorm = recipe.freeze_batchnorm and bool(recipe.backbone or recipe.init)
     return model.to(memory_format=torch.channels_last)
@@ -86,9 +80,7 @@ class Stage:
         self.critics = nn.ModuleDict(
             {name: PatchCritic(3 * frames[name], recipe.critic_width) for name in recipe.critics}
         ).to(device)
-        encoder = list(self.model.encoder.parameters())
-        known = set(map(id, encoder))
-        rest = [p for p in self.model.parameters() if id(p) not in known]
+        encoder, rest = encoder_and_rest(self.model)
         groups = [{"params": encoder, "peak": recipe.encoder_lr}, {"params": rest, "peak": recipe.lr}]
         self.optimizers = {"regressor": self._optimizer(groups)}
         for name, critic in self.critics.items():

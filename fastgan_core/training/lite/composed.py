@@ -44,8 +44,10 @@ class Composed:
 
     def take(self) -> Clips:
         """The next batch."""
-        batch = {name: value.to(self._device, non_blocking=True) for name, value in next(self._batches).items()}
-        return of_one_object(batch["frames"].float().div(255), batch["masks"], batch["previous"])
+        batch = next(self._batches)
+        names = "frames", "masks", "previous"
+        frames, masks, previous = (batch[name].to(self._device, non_blocking=True) for name in names)
+        return of_one_object(frames.float().div(255), masks, previous)
 
 
 def of_one_object(frames: torch.Tensor, masks: torch.Tensor, previous: torch.Tensor) -> Clips:

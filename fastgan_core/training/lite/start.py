@@ -1,8 +1,10 @@
-"""What a training of `lite` starts from: a checkpoint, or an encoder that knows ImageNet."""
+"""What a training starts from: a checkpoint, or for `lite` an encoder that knows ImageNet."""
 
 import hashlib
 import importlib.util
 from pathlib import Path
+
+from torch import nn
 
 from fastgan_core.errors import FastganError
 from fastgan_core.model.lite import Lite
@@ -15,14 +17,26 @@ SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"  # o
 def build(recipe) -> Lite:
     """The network with the weights that a recipe starts from, by its `init`, `backbone` and `variant`."""
     if recipe.init:
-        model, info = load_weights(recipe.init)
-        if info.variant != recipe.variant:
-            raise FastganError(f"init: {recipe.init} holds a {info.variant}, the recipe asks for {recipe.variant}")
-        return model.train()
+        return from_checkpoint(recipe).train()
     model = Lite()
     if recipe.backbone:
         model.encoder.load_imagenet(imagenet_file() if recipe.backbone == "imagenet" else recipe.backbone)
     return model
+
+
+def from_checkpoint(recipe) -> nn.Module:
+    """The network of a recipe's `init`; FastganError when it is another than its `variant`."""
+    model, info = load_weights(recipe.init)
+    if info.variant != recipe.variant:
+        raise FastganError(f"init: {recipe.init} holds a {info.variant}, the recipe asks for {recipe.variant}")
+    return model
+
+
+def encoder_and_rest(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """The parameters of a network's encoder, and all others: each has a learning rate of its own."""
+    encoder = list(model.encoder.parameters())
+    known = set(map(id, encoder))
+    return encoder, [p for p in model.parameters() if id(p) not in known]
 
 
 def imagenet_file() -> Path:

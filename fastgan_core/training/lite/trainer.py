@@ -20,7 +20,7 @@ from fastgan_core.training.checkpoint import load_state, save_state
 from fastgan_core.training.lite.ahead import Ahead
 from fastgan_core.training.lite.composed import Composed
 from fastgan_core.training.lite.recipe import LiteRecipe, Stretch
-from fastgan_core.training.lite.start import build
+from fastgan_core.training.lite.start import build, encoder_and_rest
 from fastgan_core.training.lite.unroll import clip_loss, starts, unroll
 from fastgan_core.training.logbook import session
 from fastgan_core.training.moving_average import follow
@@ -52,9 +52,7 @@ class LiteTrainer:
             self.footage = load_bank(recipe.packs, recipe.side, device, left_out)
         print(f"{self.footage.pictures} pictures, read in {time.monotonic() - begin:.0f} s", flush=True)
         self.model = build(recipe).to(device, memory_format=torch.channels_last)
-        encoder = list(self.model.encoder.parameters())
-        known = set(map(id, encoder))
-        rest = [p for p in self.model.parameters() if id(p) not in known]
+        encoder, rest = encoder_and_rest(self.model)
         groups = [{"params": rest, "peak": recipe.lr}]
         if recipe.encoder_lr:
             groups.append({"params": encoder, "peak": recipe.encoder_lr})

@@ -113,6 +113,18 @@ def test_what_is_compiled_for_a_number_of_objects_is_there_before_they_are(file,
     before = set(compiled)
     tracker.step(frame())
     assert set(compiled) == before and {shape[0] for shape in compiled} == {1, 2, 3}
+    branch, epoch = tracker.branch(), tracker.epoch
+    branch.set_reference(frame(), labels(4))
+    tracker.adopt(branch, frame(), "add", epoch)
+    assert {shape[0] for shape in compiled} == {1, 2, 3, 4}
+    compiled.clear()
+    tracker.remove([1, 4])
+    before = set(compiled)
+    tracker.step(frame())
+    assert set(compiled) == before and {shape[0] for shape in compiled} == {2}
+    with pytest.raises(FastganError, match="allowed"):
+        Tracker(tracker._network, size=64, max_objects=1).set_reference(frame(), labels(1, 2, 3, 4, 5))
+    assert set(compiled) == before, "nothing is compiled for what is refused"
 
 
 @pytest.mark.parametrize("trouble", ["half a file", "no json", "a list"])

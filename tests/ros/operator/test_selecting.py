@@ -92,6 +92,24 @@ class Operator:
         self.drag(X - 3, Y - 3, X + WIDTH + 3, Y + HEIGHT + 3)
         self.outlined()
 
+    def follow(self) -> None:
+        """Mark the object, send it, and wait until the node tracks it as 1."""
+        self.box()
+        self.at_work.key("enter")
+        self.tracks(1)
+
+    def mark_again(self) -> None:
+        """Mark object 1 once more and send it."""
+        self.at_work.key("1")
+        self.box()
+        self.at_work.key("enter")
+
+    def anew(self) -> None:
+        """Wait until the object that was marked again as another view has been set as a new one."""
+        assert self.ids(3) == {1}
+        assert [m.mode for m in self.masks] == [1, 2, 1]
+        self.until(lambda shown: "Set object 1" in shown.status and not shown.warning, "the answer")
+
     def ball(self) -> None:
         """Mark the other object and wait for its outline."""
         self.drag(BALL[0] - 28, BALL[1] - 28, BALL[0] + 28, BALL[1] + 28)
@@ -140,9 +158,7 @@ def test_an_object_whose_id_has_two_bytes_is_marked_again(rig, operator):
 
 def test_one_that_is_tracked_and_a_new_one_are_sent_one_after_the_other(operator):
     works = operator()
-    works.box()
-    works.at_work.key("enter")
-    works.tracks(1)
+    works.follow()
     works.at_work.key("1")
     works.box()
     works.at_work.key("n")
@@ -156,31 +172,19 @@ def test_one_that_is_tracked_and_a_new_one_are_sent_one_after_the_other(operator
 
 def test_a_network_of_one_view_gets_a_new_reference(operator, monkeypatch):
     works = operator()
-    works.box()
-    works.at_work.key("enter")
-    works.tracks(1)
+    works.follow()
     monkeypatch.setattr(LiteNetwork, "add_view", Network.add_view)
-    works.at_work.key("1")
-    works.box()
-    works.at_work.key("enter")
-    assert works.ids(3) == {1}
-    assert [m.mode for m in works.masks] == [1, 2, 1]
-    works.until(lambda shown: "Set object 1" in shown.status and not shown.warning, "the answer")
+    works.mark_again()
+    works.anew()
 
 
 def test_what_the_tracker_has_forgotten_meanwhile_is_marked_anew(rig, operator):
     works = operator()
-    works.box()
-    works.at_work.key("enter")
-    works.tracks(1)
+    works.follow()
     works.camera.stop()  # nobody says that the object is gone
     assert rig.reset().success
-    works.at_work.key("1")
-    works.box()
-    works.at_work.key("enter")
-    assert works.ids(3) == {1}
-    assert [m.mode for m in works.masks] == [1, 2, 1]
-    works.until(lambda shown: "Set object 1" in shown.status and not shown.warning, "the answer")
+    works.mark_again()
+    works.anew()
 
 
 def test_object_255_is_not_marked_but_removed(rig, operator):
