@@ -12,6 +12,7 @@ from fastgan_core.model import STRIDE, VARIANTS
 from fastgan_core.running.device import choose_precision
 from fastgan_core.running.export import example, quiet
 from fastgan_core.running.folding import folded
+from fastgan_core.running.signal_stack import kept_signal_stack
 
 LARGEST = 8  # compiled models kept
 KEPT = 4  # conversions kept on disk, 18 MB each
@@ -32,8 +33,10 @@ class OpenVinoRunner:
             raise FastganError(f"device: the backend openvino runs on the CPU, not on {device}; use onnxruntime there")
         self.variant, self.device = variant, torch.device("cpu")
         self._core = openvino.Core()
+        with kept_signal_stack():  # the first question loads the plugin
+            capabilities = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         # It would take fp32 without a word.
-        if "BF16" not in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        if "BF16" not in capabilities:
             if precision == "bf16":
                 raise FastganError("precision: OpenVINO does not compute bf16 on this CPU; use fp32 or auto")
             precision = "fp32" if precision == "auto" else precision
@@ -55,7 +58,6 @@ class OpenVinoRunner:
         request.infer(arrays, share_inputs=True)
         # Copies: the request writes its next results to the same place.
         return [torch.from_numpy(tensor.data.copy()) for tensor in request.output_tensors]
-
 
     def prepare(self, count: int, size: tuple[int, int]) -> None:
         """Compile for a number of objects and an input of ``(h, w)`` now, from whatever thread."""
