@@ -54,7 +54,10 @@ class Stepper:
 
     @torch.inference_mode()
     def shrink(self, frame: "np.ndarray | Small") -> Small:
-        """A frame ``(H, W, 3) uint8 RGB`` at the network's size. Does not wait for a step that is under way."""
+        """A frame ``(H, W, 3) uint8 RGB`` at the network's size.
+
+        Waits for no step that is under way on a CPU; on a GPU for the work that was queued there before.
+        """
         if isinstance(frame, Small):
             return frame
         check_frame(frame)

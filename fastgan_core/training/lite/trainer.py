@@ -17,6 +17,7 @@ from fastgan_core.errors import FastganError
 from fastgan_core.running.device import choose_training_precision, price
 from fastgan_core.running.weights import save_weights
 from fastgan_core.training.checkpoint import load_state, save_state
+from fastgan_core.training.distributed import world
 from fastgan_core.training.lite.ahead import Ahead
 from fastgan_core.training.lite.composed import Composed
 from fastgan_core.training.lite.recipe import LiteRecipe, Stretch
@@ -38,6 +39,8 @@ class LiteTrainer:
     """
 
     def __init__(self, recipe: LiteRecipe, output: Path, device: torch.device):
+        if world() > 1:
+            raise FastganError("stretches: such a run is one process; start it with 'fastgan train', without torchrun")
         self.recipe, self.output, self.device = recipe, output, device
         torch.manual_seed(recipe.seed)
         torch.set_float32_matmul_precision("high")

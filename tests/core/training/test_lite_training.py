@@ -264,6 +264,12 @@ def test_a_checkpoint_of_something_else_is_refused(folder, tmp_path):
         build(recipe(folder, init=str(tmp_path / "other.safetensors")))
 
 
+def test_several_processes_are_refused(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("fastgan_core.training.lite.trainer.world", lambda: 2)
+    with pytest.raises(FastganError, match="without torchrun"):
+        LiteTrainer(recipe(folder), tmp_path, CPU)
+
+
 def test_without_the_package_the_way_to_it_is_said(folder, monkeypatch):
     monkeypatch.setattr(start, "PACKAGE", "no_such_package")
     with pytest.raises(FastganError, match="pip install"):
