@@ -20,6 +20,7 @@ class Layers:
     frames: list[np.ndarray]  # (S, S, 3) uint8
     masks: list[np.ndarray]  # (S, S) float32 in [0, 1]
     kind: int | None = None  # number of the set of stills that the object is from
+    rival: list[np.ndarray] | None = None  # masks of the object that passes behind it, what is seen of that
 
 
 @dataclass(kw_only=True)
@@ -194,11 +195,12 @@ class Composer:
     def _distract(self, rng: np.random.Generator, clip: Layers) -> None:
         """Another object passes behind the target; half of the time one of the target's kind."""
         kind = clip.kind if rng.random() < 0.5 else None
-        self._paste(rng, clip.frames, share=(0.15, 0.6), behind=clip.masks, kind=kind)
+        clip.rival = self._paste(rng, clip.frames, share=(0.15, 0.6), behind=clip.masks, kind=kind)
 
     def _occlude(self, rng: np.random.Generator, clip: Layers) -> None:
         """Another object passes before the target; the reference stays in full view."""
         frames = clip.frames[PREVIOUS:]
         cover = self._paste(rng, frames, share=(0.1, 0.5), behind=None, strength=1.5)
         clip.frames[PREVIOUS:] = frames
-        clip.masks[PREVIOUS:] = [m * (1 - c) for m, c in zip(clip.masks[PREVIOUS:], cover, strict=True)]
+        for masks in filter(None, (clip.masks, clip.rival)):
+            masks[PREVIOUS:] = [m * (1 - c) for m, c in zip(masks[PREVIOUS:], cover, strict=True)]

@@ -16,7 +16,7 @@ ENDLESS = 10**9  # clips; a run ends by its minutes
 
 
 class Composed:
-    """Batches for a stretch, with one object a clip and the mask that the first step starts from.
+    """Batches for a stretch, with one object a clip or two and the masks that the first step starts from.
 
     Args:
         weights: of the sets of stills; what is not named has 1.
@@ -37,7 +37,8 @@ class Composed:
         cv2.setNumThreads(1)  # the loader processes inherit it; there are as many of them as a recipe wants
         options = dataclasses.replace(options, video_share=stretch.video)
         stills = [(pictures, weights.get(name, 1.0)) for name, pictures in footage.stills.items()]
-        clips = ClipDataset(footage.videos, stills, stretch.size, stretch.frames, ENDLESS, options, seed)
+        size, frames, objects = stretch.size, stretch.frames, stretch.objects
+        clips = ClipDataset(footage.videos, stills, size, frames, ENDLESS, options, seed, objects)
         pinned = device.type == "cuda"
         self._batches = load_clips(clips, range(ENDLESS), stretch.clips, workers, pinned)
         self._device = device
@@ -45,9 +46,9 @@ class Composed:
     def take(self) -> Clips:
         """The next batch."""
         batch = next(self._batches)
-        names = "frames", "masks", "previous"
-        frames, masks, previous = (batch[name].to(self._device, non_blocking=True) for name in names)
-        return of_one_object(frames.float().div(255), masks, previous)
+        names = "frames", "masks", "there", "previous"
+        frames, masks, there, previous = (batch[name].to(self._device, non_blocking=True) for name in names)
+        return Clips(frames.float().div(255), masks, there, torch.zeros_like(there[:, 0]), start=previous)
 
 
 def of_one_object(frames: torch.Tensor, masks: torch.Tensor, previous: torch.Tensor) -> Clips:

@@ -68,8 +68,8 @@ class LiteRecipe(Mix):
         ends = [stretch.until for stretch in self.stretches]
         if ends != sorted(set(ends)) or ends[-1] != 1:
             raise FastganError(f"{where}: stretches end at {ends}; their 'until' must grow, up to 1")
-        if self.composed and any(stretch.objects != 1 for stretch in self.stretches):
-            raise FastganError(f"{where}: clips that are composed have one object; give each stretch objects: 1")
+        if self.composed and any(stretch.objects > 2 for stretch in self.stretches):
+            raise FastganError(f"{where}: clips that are composed have one object or two; give each stretch objects: 2")
         if self.composed and self.composed.video_share != ClipOptions.video_share:
             raise FastganError(f"{where}: composed: the share of videos is each stretch's own; give it as video there")
         if len(self.view) != 2 or self.view[0] > self.view[1]:

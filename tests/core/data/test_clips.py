@@ -48,6 +48,21 @@ def test_the_object_moves_and_the_mask_moves_with_it(clips):
     assert np.mean(moved) > 0.8
 
 
+def test_what_passes_behind_may_be_a_second_object(clips):
+    one, two, there = clips(0.5), clips(0.5), []
+    two.objects = 2
+    for i in range(20):
+        first, both = one[i], two[i]
+        there.append(both["there"].tolist())
+        assert (both["masks"].shape, both["previous"].shape) == ((4, 2, 64, 64), (2, 64, 64))
+        assert both["masks"].sum(dim=1).max() <= 1, "a pixel is one object's at most"
+        assert torch.equal(first["masks"][1:], both["masks"][1:, :1])
+        assert both["masks"][0, 1].any().item() == there[-1][1]
+        assert there[-1][1] or (not both["previous"][1].any() and not both["masks"][:, 1].any())
+    assert all(first for first, _ in there)
+    assert 2 < sum(second for _, second in there) < 16, "in some clips nothing passes behind"
+
+
 def test_similarity_takes_the_centre_where_it_should():
     matrix = augment.similarity((10, 20), (2, 2), 0.7, (30, 40))
     assert matrix @ (10, 20, 1) == pytest.approx((30, 40))

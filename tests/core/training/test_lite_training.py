@@ -204,8 +204,9 @@ def test_composed_clips_are_of_the_packs_and_bring_their_start(with_videos):
             assert (red == (clips.masks[:, :, 0] > 0)).float().mean() > 0.97, "masks lie on the video's object"
 
 
-def test_a_run_of_composed_clips(with_videos, tmp_path):
-    stretches = [Stretch(until=1.0, size=64, clips=2, frames=2, objects=1, video=0.5)]
+@pytest.mark.parametrize("objects", [1, 2])
+def test_a_run_of_composed_clips(with_videos, tmp_path, objects):
+    stretches = [Stretch(until=1.0, size=64, clips=2, frames=2, objects=objects, video=0.5)]
     values = {"composed": ClipOptions(rough=0.5), "workers": 0, "encoder_lr": 0.0, "balance": 0.25}
     run = LiteTrainer(recipe(with_videos, stretches=stretches, **values), tmp_path / "run", CPU)
     before = {name: value.clone() for name, value in run.model.state_dict().items()}
@@ -286,7 +287,7 @@ def test_without_the_package_the_way_to_it_is_said(folder, monkeypatch):
         ({"stretches": 3}, "must be a list"),
         ({"stretches": [{"until": 1, "size": 64, "clips": 1}], "view": [2.0, 1.0]}, "smaller first"),
         ({"strectches": []}, "did you mean"),
-        ({"stretches": [{"until": 1, "size": 64, "clips": 1}], "composed": {}}, "objects: 1"),
+        ({"stretches": [{"until": 1, "size": 64, "clips": 1, "objects": 3}], "composed": {}}, "objects: 2"),
         ({"stretches": [{"until": 1, "size": 64, "clips": 1}], "composed": {"occluder": 1}}, "'occluders'"),
         ({"stretches": [{"until": 1, "size": 64, "clips": 1}], "composed": 3}, "keys and values"),
     ],
