@@ -18,7 +18,7 @@ from fastgan_core.model.lite_encoder import LiteEncoder
 KEY, VALUE = 64, 128  # channels of a memory's cells
 WIDTHS = (32, 64, 128)  # of the decoder at 1/4, 1/8, 1/16
 FAR = -4096.0  # for -inf, which times 0 is no number; with the queries' factor it is one in half precision too
-PATCH = 8  # a mask enters as patches of this side
+HALF = 16  # channels of images and masks at 1/2, where values begin
 
 
 class Features(NamedTuple):
@@ -27,7 +27,7 @@ class Features(NamedTuple):
     key: torch.Tensor  # (B, KEY, H/16, W/16), what memories are asked with and kept under
     coarse: torch.Tensor  # (B, 128, H/16, W/16), for the decoder
     value: torch.Tensor  # (B, VALUE, H/16, W/16), the frame's part of a value
-    value_fine: torch.Tensor  # (B, 64, H/8, W/8), the same, finer
+    half: torch.Tensor  # (B, HALF, H/2, W/2), the same, where masks come in
     skip8: torch.Tensor  # (B, 64, H/8, W/8)
     skip4: torch.Tensor  # (B, 32, H/4, W/4)
 
@@ -47,13 +47,12 @@ class Lite(nn.Module):
         w4, w8, w16 = WIDTHS
         self.lateral16, self.lateral32 = nn.Conv2d(c16, w16, 1), nn.Conv2d(c32, w16, 1)
         self.context = Residual(w16)
-        self.key = conv3x3(w16, KEY)
+        self.key = nn.Conv2d(c16 + c32, KEY, 1)
         # A convolution over a frame's and an object's features is the sum of two, and the frame's is done once.
         self.frame_coarse, self.object_coarse = conv3x3(w16, w16), conv3x3(VALUE + 2, w16)
-        self.frame_value, self.frame_value_fine = conv3x3(w16, VALUE), nn.Conv2d(c8, w8, 1)
-        self.patches = nn.Conv2d(2, w8, PATCH, stride=PATCH)
-        self.object_value = nn.Conv2d(w8, VALUE, 3, stride=2, padding=1)
-        self.value = Residual(VALUE)
+        self.frame_half, self.object_half = halving(3, HALF), halving(2, HALF)
+        self.quarter, self.eighth, self.sixteenth = halving(HALF, w4), halving(w4, w8), halving(w8, w8)
+        self.frame_value, self.object_value, self.value = conv3x3(w16, VALUE), conv3x3(w8, VALUE), Residual(VALUE)
         self.refine16 = Residual(w16)
         self.skip8, self.up8, self.refine8 = nn.Conv2d(c8, w8, 1), nn.Conv2d(w16, w8, 1), Residual(w8)
         self.skip4, self.up4, self.refine4 = nn.Conv2d(c4, w4, 1), nn.Conv2d(w8, w4, 1), Residual(w4)
@@ -66,10 +65,10 @@ class Lite(nn.Module):
         f4, f8, f16, f32 = self.encoder(image)
         x = self.context(self.lateral16(f16) + enlarged(self.lateral32(f32), f16))
         return Features(
-            self.key(x),
+            self.key(torch.cat([f16, enlarged(f32, f16)], dim=1)),
             self.frame_coarse(x),
             self.frame_value(x),
-            self.frame_value_fine(f8),
+            self.frame_half(image - 0.5),
             self.skip8(f8),
             self.skip4(f4),
         )
@@ -84,7 +83,9 @@ class Lite(nn.Module):
             ``(N, VALUE, H/16, W/16)``
         """
         count = masks.shape[0]
-        x = F.relu(self.patches(masks) + each(frame.value_fine, count))
+        x = F.relu(self.object_half(masks) + each(frame.half, count))
+        for halve in (self.quarter, self.eighth, self.sixteenth):
+            x = F.relu(halve(x))
         return self.value(self.object_value(x) + each(frame.value, count))
 
     def read(self, frame: Features, keys: torch.Tensor, values: torch.Tensor, absent: torch.Tensor) -> torch.Tensor:
@@ -139,6 +140,10 @@ class Lite(nn.Module):
     def initial_memory(self, batch: int, size: tuple[int, int], like: torch.Tensor) -> torch.Tensor:
         """The temporal skip before the first frame: zeros ``(batch, 32, H/4, W/4)``."""
         return like.new_zeros(batch, WIDTHS[0], size[0] // 4, size[1] // 4)
+
+
+def halving(inputs: int, outputs: int) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, stride=2, padding=1)
 
 
 def cells(x: torch.Tensor) -> torch.Tensor:

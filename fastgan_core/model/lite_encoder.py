@@ -47,6 +47,11 @@ class Convolution(nn.Conv2d):
         return super().forward(x)
 
 
+def relu6(x: torch.Tensor) -> torch.Tensor:
+    """In place: of a convolution's output, which its gradient does not need."""
+    return F.relu6(x, inplace=True)
+
+
 class Block(nn.Module):
     """Inverted residual: widen, convolve each channel on its own, project; ReLU6 after the first two."""
 
@@ -59,8 +64,8 @@ class Block(nn.Module):
         self.residual = stride == 1 and inputs == outputs
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = x if self.expand is None else F.relu6(self.expand(x))
-        y = self.project(F.relu6(self.depthwise(y)))
+        y = x if self.expand is None else relu6(self.expand(x))
+        y = self.project(relu6(self.depthwise(y)))
         return x + y if self.residual else y
 
 
@@ -81,7 +86,7 @@ class LiteEncoder(nn.Module):
                 self.taps.append(len(self.blocks) - 1)
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        x = F.relu6(self.stem((image - 127 / 255) * (255 / 128)))  # as the published weights were trained
+        x = relu6(self.stem((image - 127 / 255) * (255 / 128)))  # as the published weights were trained
         features = []
         for number, block in enumerate(self.blocks):
             x = block(x)
