@@ -13,7 +13,7 @@ LEAST = 32  # with fewer of them a histogram says little about an object
 COPIES = 32  # of each bin on a GPU, see _counted()
 USUAL = 0.93  # likeness that is assumed of an object whose colours are not known
 # Logistic of both signals, fitted by training/lost_and_found.py --fit; docs/lost_and_found.md says on what.
-SURE, ALIKE, BIAS = 19.1, 14.0, -28.0
+SURE, ALIKE, BIAS = 24.7, 16.1, -34.2
 
 
 def colours(small: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
