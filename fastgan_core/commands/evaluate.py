@@ -15,6 +15,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--results", type=Path, metavar="DIR", help="score these masks: DIR/<sequence>/<frame>.png")
     parser.add_argument("--output", type=Path, metavar="DIR", help="write the masks, in the data set's layout")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file")
+    parser.add_argument(
+        "--both-ways", action="store_true", help="score each sequence backwards too, from its last annotation on"
+    )
     add_tracker_options(parser)
 
 

@@ -22,6 +22,8 @@ def evaluate(args: argparse.Namespace) -> None:
         sequences = youtube_vos_sequences(args.root, split)
     else:
         sequences = davis_sequences(args.root, split, merged=args.dataset == "davis2016")
+    if args.both_ways:
+        sequences = [way for forwards in sequences for way in (forwards, forwards.backwards())]
     counted = {s.name: scored_frames(s, leave_out_last=not youtube) for s in sequences}
     scorable = any(counted.values())
     if not scorable and not args.output:
@@ -61,6 +63,9 @@ def check_places(args: argparse.Namespace) -> None:
         raise FastganError(f"--json {args.json}: there is no folder {args.json.parent}")
     if args.json and args.json.is_dir():
         raise FastganError(f"--json {args.json}: is a folder; give the name of a file")
+    if args.both_ways and (args.results or args.output):
+        other = "--results" if args.results else "--output"
+        raise FastganError(f"--both-ways: masks on disk have one order; leave it or {other} out")
     if not args.output:
         return
     if args.results:

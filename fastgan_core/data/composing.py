@@ -37,6 +37,7 @@ class ClipOptions:
     rough: float = setting(0.0, "share of clips that start from a mask that is wrong on purpose", 0, 1)
     distractors: float = setting(0.0, "share of clips in which a still's object passes behind the target", 0, 1)
     occluders: float = setting(0.0, "share of clips in which a still's object passes before the target", 0, 1)
+    absent: float = setting(0.0, "share of clips in which all objects are out of sight for some of the frames", 0, 1)
     skip_broken: bool = setting(False, "leave out files that are missing or broken, and count them, instead of ending")
 
 
@@ -74,6 +75,8 @@ class Composer:
             self._distract(rng, clip)
         if self.still_sets and rng.random() < self.options.occluders:
             self._occlude(rng, clip)
+        if self.still_sets and rng.random() < self.options.absent:
+            (self._look_away if rng.random() < 0.5 else self._cover)(rng, clip)
         return clip
 
     def _pick_set(self, rng: np.random.Generator) -> int:
@@ -204,3 +207,24 @@ class Composer:
         clip.frames[PREVIOUS:] = frames
         for masks in filter(None, (clip.masks, clip.rival)):
             masks[PREVIOUS:] = [m * (1 - c) for m, c in zip(masks[PREVIOUS:], cover, strict=True)]
+
+    def _look_away(self, rng: np.random.Generator, clip: Layers) -> None:
+        """For some frames the camera shows another place."""
+        elsewhere, nothing = self._backdrop(rng).frames, np.zeros((self.size, self.size), np.float32)
+        for t in self._absence(rng):
+            clip.frames[t] = elsewhere[t]
+            for masks in filter(None, (clip.masks, clip.rival)):
+                masks[t] = nothing
+
+    def _cover(self, rng: np.random.Generator, clip: Layers) -> None:
+        """For some frames something larger, with the texture of another picture, moves along before the target."""
+        away = self._absence(rng)
+        boxes = [cv2.boundingRect((clip.masks[t] > 0).astype(np.uint8)) for t in away]
+        size = [int(rng.uniform(1.1, 1.6) * max(box[k] for box in boxes)) + 2 for k in (2, 3)]
+        texture = cv2.resize(self._pick_still(rng)[0], size, interpolation=cv2.INTER_AREA)
+        for t, (x, y, w, h) in zip(away, boxes, strict=True):
+            move = np.array([[1, 0, x + w / 2 - size[0] / 2], [0, 1, y + h / 2 - size[1] / 2]])
+            cover = augment.warp(np.ones(size[::-1], np.float32), move, self.size, cv2.BORDER_CONSTANT)
+            clip.frames[t] = cv2.blendLinear(clip.frames[t], augment.warp(texture, move, self.size), 1 - cover, cover)
+            for masks in filter(None, (clip.masks, clip.rival)):
+                masks[t] = masks[t] * (1 - cover)

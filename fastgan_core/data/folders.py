@@ -78,6 +78,16 @@ class Sequence:
         starts = {number: kept.index(start) for number, start in self.starts.items()}
         return Sequence(self.name, tuple(self.frames[i] for i in kept), starts)
 
+    def backwards(self) -> "Sequence":
+        """The annotated frames from the last to the first; an object's reference is its last annotation."""
+        frames, starts = self.annotated().frames[::-1], {}
+        for index, frame in enumerate(frames):
+            seen = np.unique(frame.load()[1]).tolist()
+            starts |= {number: index for number in self.starts if number in seen and number not in starts}
+            if len(starts) == len(self.starts):
+                break
+        return Sequence(f"{self.name}-backwards", frames, starts)
+
 
 def complain(problem: str, skipped: list[str] | None) -> None:
     """Raise FastganError, or note the problem where the caller wants what is broken skipped and counted."""

@@ -94,6 +94,12 @@ class LiteEncoder(nn.Module):
                 features.append(x)
         return tuple(features)
 
+    def learn_from(self, block: int | None) -> None:
+        """Freeze what comes before a block; None = everything. The first eight cost two thirds of its gradient."""
+        self.requires_grad_(block == 0)
+        if block is not None:
+            self.blocks[block:].requires_grad_(True)
+
     def load_imagenet(self, path: str | Path) -> None:
         """Take over published ImageNet weights, batch norm folded in.
 

@@ -42,6 +42,7 @@ class LiteRecipe(Mix):
     until: float = setting(1.0, "share of the whole run that is reached at the end of this session", 0.001, 1)
     lr: float = setting(8e-4, "peak learning rate of all but the encoder", 0, 1)
     encoder_lr: float = setting(1.5e-4, "peak learning rate of the encoder; 0 = it stays as it is", 0, 1)
+    encoder_from: int = setting(0, "the first of the encoder's sixteen blocks that learns; those before stay", 0, 15)
     weight_decay: float = setting(0.01, "of AdamW", 0, 1)
     warmup: int = setting(100, "steps from zero to the peak", 0)
     clip_gradient: float = setting(1.0, "largest norm of the gradient", 0)

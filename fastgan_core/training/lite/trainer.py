@@ -59,8 +59,7 @@ class LiteTrainer:
         groups = [{"params": rest, "peak": recipe.lr}]
         if recipe.encoder_lr:
             groups.append({"params": encoder, "peak": recipe.encoder_lr})
-        else:
-            self.model.encoder.requires_grad_(False)
+        self.model.encoder.learn_from(recipe.encoder_from if recipe.encoder_lr else None)
         self.optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay, fused=device.type == "cuda")
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.step, self.progress = 0, 0.0

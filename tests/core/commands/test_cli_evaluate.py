@@ -30,6 +30,18 @@ def test_the_tracker_is_scored_printed_and_written(monkeypatch, capsys, davis, t
     assert lines[-1] == f"J&F {100 * mean['J&F-Mean']:.1f}"
 
 
+def test_sequences_are_scored_backwards_too(monkeypatch, capsys, davis2017, tmp_path):
+    arguments = ("--dataset", "davis2017", "--root", davis2017, "--method", "repeat", "--both-ways")
+    assert fastgan(monkeypatch, "evaluate", *arguments, "--json", tmp_path / "s.json") == 0
+    scores = json.loads((tmp_path / "s.json").read_text())
+    names = {"pair_1", "pair_2", "still_1"}
+    assert scores["sequences"].keys() == names | {name[:-2] + "-backwards" + name[-2:] for name in names}
+    ways = [scores["sequences"][name]["J-Decay"] for name in ("pair_2", "pair-backwards_2")]
+    assert min(ways) > 0.1, "what moves away from its first place does so from its last"
+    assert scores["global"]["J-Mean"] == pytest.approx(np.mean([s["J-Mean"] for s in scores["sequences"].values()]))
+    assert "pair-backwards" in capsys.readouterr().out
+
+
 def test_objects_have_rows_of_their_own_and_the_mean_is_over_them(monkeypatch, capsys, davis2017, tmp_path):
     arguments = ("--dataset", "davis2017", "--root", davis2017, "--method", "repeat", "--json", tmp_path / "s.json")
     assert fastgan(monkeypatch, "evaluate", *arguments) == 0
@@ -107,11 +119,13 @@ def test_what_is_wrong_with_results_is_named(monkeypatch, capsys, davis2017, res
         ({"--json": "."}, "is a folder"),
         ({"--output": "ROOT/Annotations/480p"}, "lies in the data set"),
         ({"--output": "out", "--results": "out", "--method": None}, "leave one of the two out"),
+        ({"--output": "out", "--both-ways": ""}, "leave it or --output out"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(monkeypatch, capsys, davis2017, change, words):
     options = {"--root": davis2017, "--dataset": "davis2017", "--method": "repeat"} | change
-    arguments = [str(part).replace("ROOT", str(davis2017)) for o in options.items() if o[1] for part in o]
+    given = [option for option in options.items() if option[1] is not None]
+    arguments = [str(part).replace("ROOT", str(davis2017)) for option in given for part in option if part]
     assert re.search(words, refused(monkeypatch, capsys, *arguments))
 
 

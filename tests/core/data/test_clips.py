@@ -103,6 +103,28 @@ def test_an_object_that_is_away_is_in_no_mask_and_comes_back(clips):
     assert any(False in s and s[-1] for s in states)
 
 
+def test_objects_of_videos_go_out_of_sight_as_well(clips):
+    data, gone, covered = clips(1.0), 0, 0
+    data.objects = 2
+    for i in range(40):
+        data.options = ClipOptions(video_share=1.0, distractors=0.5)
+        data._composer.options = data.options
+        there = data[i]
+        data._composer.options = ClipOptions(video_share=1.0, distractors=0.5, absent=1.0)
+        clip = data[i]
+        assert torch.equal(clip["frames"][0], there["frames"][0]), "the reference always shows it"
+        assert torch.equal(clip["masks"][0], there["masks"][0])
+        for t in range(1, 4):
+            lost = there["masks"][t, 0].any() and not clip["masks"][t, 0].any()
+            gone += int(lost)
+            changed = (clip["frames"][t] != there["frames"][t]).any(dim=0)
+            assert not lost or changed[there["masks"][t, 0] > 0].float().mean() > 0.8, "it is not in the picture either"
+            covered += int(lost and not changed.all() and changed.float().mean() < 0.8)
+            assert (clip["masks"][t] <= there["masks"][t]).all()
+    assert gone > 20
+    assert 2 < covered < gone, "a place elsewhere, or something that covers the object alone"
+
+
 def test_a_clip_of_the_paper_is_a_similarity_of_the_frames(davis):
     """Without the extras the frames of a clip are one view: a still video stays still."""
     sequences = davis_sequences(davis, "train")

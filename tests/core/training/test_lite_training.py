@@ -219,6 +219,17 @@ def test_a_run_of_composed_clips(with_videos, tmp_path, objects):
     assert load_recipe(tmp_path / "run/recipe.yaml", ["composed.rough=0.25"]).composed.rough == 0.25
 
 
+def test_the_early_blocks_of_the_encoder_may_stay_as_they_are(folder, tmp_path):
+    rates = {"encoder_lr": 1e-3, "encoder_from": 8}
+    run = LiteTrainer(recipe(folder, until=0.5, **rates), tmp_path / "run", CPU)
+    before = {name: value.clone() for name, value in run.model.encoder.state_dict().items()}
+    run.run()
+    run = LiteTrainer(recipe(folder, **rates), tmp_path / "run", CPU)
+    run.run()
+    moved = {name for name, value in run.model.encoder.state_dict().items() if not torch.equal(before[name], value)}
+    assert {name.split(".")[1] for name in moved} == {str(number) for number in range(8, 16)}
+
+
 def test_a_balanced_loss_weighs_the_rarer_side_more():
     batch = clips()
     batch.masks[:] = 0
