@@ -30,3 +30,10 @@ def load_clips(
     except FastganError as error:
         last = str(error).strip().splitlines()[-1]
         raise FastganError(last.removeprefix("fastgan_core.errors.FastganError: ")) from None
+
+
+def on_device(batch: dict[str, torch.Tensor], device: torch.device) -> dict[str, torch.Tensor]:
+    """A batch of :class:`ClipDataset` on the device, its frames as floats in [0, 1]."""
+    names = "frames", "masks", "previous", "there"
+    moved = {name: batch[name].to(device, non_blocking=True) for name in names}
+    return batch | moved | {"frames": moved["frames"].float().div(255)}

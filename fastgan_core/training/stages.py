@@ -6,10 +6,11 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from fastgan_core.data.loader import on_device
 from fastgan_core.model import FaSTGAN, Lite, PatchCritic
 from fastgan_core.model.critics import masked, spatial_input, temporal_input
 from fastgan_core.training.distributed import average_gradients, world
-from fastgan_core.training.lite.composed import of_one_object
+from fastgan_core.training.lite.composed import as_clips
 from fastgan_core.training.lite.start import build, encoder_and_rest, from_checkpoint
 from fastgan_core.training.lite.unroll import unroll as unroll_lite
 from fastgan_core.training.losses import balanced_cross_entropy, critic_loss, dice_loss, noisy_truth, overwrite_truth
@@ -114,7 +115,7 @@ class Stage:
         """
         measures = {}
         for turn in range(self.turns):
-            clip = self.prepare(draw())
+            clip = on_device(draw(), self.device)
             with torch.set_grad_enabled(turn == self.turns - 1):
                 logits = self.predict(clip)
             if self.critics:
@@ -122,19 +123,14 @@ class Stage:
         measures |= self.step_regressor(clip, logits)
         return measures, clip | {"prediction": logits.detach().sigmoid()}
 
-    def prepare(self, batch: Clip) -> Clip:
-        """A batch of the loader on the device, its frames in [0, 1]."""
-        moved = {name: batch[name].to(self.device, non_blocking=True) for name in ("frames", "masks", "previous")}
-        return batch | moved | {"frames": moved["frames"].float().div(255)}
-
     def predict(self, clip: Clip) -> torch.Tensor:
         """Logits ``(B, K, 1, S, S)`` of a batch of clips."""
-        frames, masks, previous = clip["frames"], clip["masks"], clip["previous"]
+        frames = clip["frames"]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
             if isinstance(self.model, Lite):
                 never = torch.zeros(frames.shape[1] - 1, len(frames), dtype=torch.bool, device=self.device)
-                return unroll_lite(self.model, of_one_object(frames, masks, previous), never, previous)
-            return unroll(self.model, frames, masks[:, 0], previous, self.recipe.checkpointing)
+                return unroll_lite(self.model, as_clips(clip), never, clip["previous"])
+            return unroll(self.model, frames, clip["masks"][:, 0], clip["previous"], self.recipe.checkpointing)
 
     def step_critics(self, clip: Clip, prediction: torch.Tensor) -> dict[str, torch.Tensor]:
         """One optimiser step of each critic: towards the maximum of equations (3) and (4)."""

@@ -151,7 +151,8 @@ class Soak(Node):
         if len(held) < 2:
             self._set("add", (int(self.random.integers(1, 250)),), 1)
         else:
-            self._set("correct", (int(self.random.choice(held)),), 1)
+            what, mode = ("correct", 1) if self.random.random() < 0.4 else ("more", 2)
+            self._set(what, (int(self.random.choice(held)),), mode)
 
     def _remove(self) -> None:
         held = sorted(self.ledger.states[-1])

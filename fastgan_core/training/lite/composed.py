@@ -8,7 +8,7 @@ import torch
 from fastgan_core.data.clips import ClipDataset
 from fastgan_core.data.composing import ClipOptions
 from fastgan_core.data.footage import Footage
-from fastgan_core.data.loader import load_clips
+from fastgan_core.data.loader import load_clips, on_device
 from fastgan_core.data.synthesis import Clips
 from fastgan_core.training.lite.recipe import Stretch
 
@@ -45,13 +45,10 @@ class Composed:
 
     def take(self) -> Clips:
         """The next batch."""
-        batch = next(self._batches)
-        names = "frames", "masks", "there", "previous"
-        frames, masks, there, previous = (batch[name].to(self._device, non_blocking=True) for name in names)
-        return Clips(frames.float().div(255), masks, there, torch.zeros_like(there[:, 0]), start=previous)
+        return as_clips(on_device(next(self._batches), self._device))
 
 
-def of_one_object(frames: torch.Tensor, masks: torch.Tensor, previous: torch.Tensor) -> Clips:
-    """A batch of :class:`ClipDataset`, its frames in [0, 1], as the clips that `lite` is unrolled over."""
-    there = torch.ones(len(masks), 1, dtype=torch.bool, device=masks.device)
-    return Clips(frames, masks, there, ~there[:, 0], start=previous)
+def as_clips(batch: dict[str, torch.Tensor]) -> Clips:
+    """A batch of :class:`ClipDataset`, once it is on the device, as the clips that `lite` is unrolled over."""
+    there = batch["there"]
+    return Clips(batch["frames"], batch["masks"], there, torch.zeros_like(there[:, 0]), start=batch["previous"])

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from fastgan_core.data.loader import on_device
 from fastgan_core.model import FaSTGAN, PatchCritic
 from fastgan_core.model.critics import masked, spatial_input, temporal_input
 from fastgan_core.training.losses import critic_distance, critic_loss
@@ -50,13 +51,14 @@ def batch():
         "frames": torch.randint(0, 256, (2, 3, 3, 64, 64), generator=generator, dtype=torch.uint8),
         "masks": masks,
         "previous": masks[:, 0].clone(),
+        "there": torch.ones(2, 1, dtype=torch.bool),
         "seed": torch.tensor([3, 4]),
         "skipped": torch.tensor([0, 0]),
     }
 
 
 def test_the_critics_gradient_reaches_the_regressor(stage, batch):
-    clip = stage.prepare(batch)
+    clip = on_device(batch, stage.device)
     logits = stage.predict(clip)
     loss, terms = stage.regressor_loss(clip, logits)
     adversarial = terms["spatial/regressor"] + terms["temporal/regressor"]
@@ -83,11 +85,11 @@ def test_a_step_moves_each_network_by_its_own_loss(stage, batch):
     assert measures.keys() == wanted
 
     before = weights()
-    stage.step_critics(stage.prepare(batch), torch.full((2, 2, 1, 64, 64), 0.4))
+    stage.step_critics(on_device(batch, stage.device), torch.full((2, 2, 1, 64, 64), 0.4))
     after = weights()
     assert torch.equal(before["regressor"], after["regressor"])
     before = weights()
-    clip = stage.prepare(batch)
+    clip = on_device(batch, stage.device)
     stage.step_regressor(clip, stage.predict(clip))
     assert torch.equal(before["temporal"], weights()["temporal"])
 
