@@ -88,6 +88,12 @@ def test_an_average_of_checkpoints(tmp_path):
     for name, value in mean.state_dict().items():
         if value.is_floating_point():
             torch.testing.assert_close(value, (states[0][name] + states[1][name]) / 2, rtol=1e-3, atol=1e-5)
+    average(files, tmp_path / "less.safetensors", bias=-0.3)
+    less, told = load_weights(tmp_path / "less.safetensors")
+    changed = {name: value - mean.state_dict()[name] for name, value in less.state_dict().items()}
+    assert changed.pop("decoder.predict.bias").item() == pytest.approx(-0.3, abs=1e-3)
+    assert not any(value.any() for value in changed.values())
+    assert told.recipe["bias"] == -0.3
     save_weights(tmp_path / "other.safetensors", FaSTGAN("resnet50"))
     with pytest.raises(FastganError, match="average one variant"):
         average([files[0], tmp_path / "other.safetensors"], tmp_path / "x.safetensors")
