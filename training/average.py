@@ -5,7 +5,7 @@ python training/average.py --output average.safetensors runs/a/weights.safetenso
 It helps where the runs began from the same weights: what they learnt in common stays, what each fitted alone is halved.
 
 ``--bias`` is added to the logits. The losses make an object's odds too high (the balance of equation (2), the Dice
-loss), and over a clip what a mask takes of the background confirms itself: somewhat less than nothing holds longer.
+loss), and over a clip what a mask takes of the background confirms itself; somewhat lower odds hold longer.
 """
 
 import argparse

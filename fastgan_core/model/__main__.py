@@ -17,7 +17,7 @@ PAPER = {
     "temporal skip, prediction": ["decoder.temporal_skip", "decoder.predict"],
 }
 KEYS = ["lateral16", "lateral32", "context", "key"]
-SKIPS = ["frame_coarse", "frame_value", "frame_half", "skip8", "skip4", "skip2"]
+SKIPS = ["frame_coarse", "frame_value", "frame_half", "skip8", "skip4"]
 LITE = {
     "encoder, once a frame": ["encoder"],
     "key and skips, once": KEYS + SKIPS,
@@ -26,7 +26,6 @@ LITE = {
     "refinement 1/8": ["up8", "refine8"],
     "refinement 1/4": ["up4", "refine4"],
     "temporal skip, prediction": ["temporal_skip", "previous", "predict"],
-    "outline at 1/2": ["up2", "refine2", "predict2"],
     "value, to remember": ["object_half", "quarter", "eighth", "sixteenth", "object_value", "value"],
 }
 

@@ -18,7 +18,7 @@ from fastgan_core.model.lite_encoder import LiteEncoder
 KEY, VALUE = 64, 128  # channels of a memory's cells
 WIDTHS = (32, 64, 128)  # of the decoder at 1/4, 1/8, 1/16
 FAR = -4096.0  # for -inf, which times 0 is no number; with the queries' factor it is one in half precision too
-HALF = 16  # channels at 1/2, where values begin and masks get their outline
+HALF = 16  # channels of images and masks at 1/2, where values begin
 
 
 class Features(NamedTuple):
@@ -30,7 +30,6 @@ class Features(NamedTuple):
     half: torch.Tensor  # (B, HALF, H/2, W/2), the same, where masks come in
     skip8: torch.Tensor  # (B, 64, H/8, W/8)
     skip4: torch.Tensor  # (B, 32, H/4, W/4)
-    skip2: torch.Tensor  # (B, HALF, H/2, W/2)
 
 
 class Lite(nn.Module):
@@ -44,7 +43,7 @@ class Lite(nn.Module):
     def __init__(self):
         super().__init__()
         self.encoder = LiteEncoder()
-        c2, c4, c8, c16, c32 = self.encoder.channels
+        c4, c8, c16, c32 = self.encoder.channels
         w4, w8, w16 = WIDTHS
         self.lateral16, self.lateral32 = nn.Conv2d(c16, w16, 1), nn.Conv2d(c32, w16, 1)
         self.context = Residual(w16)
@@ -60,14 +59,10 @@ class Lite(nn.Module):
         self.previous = conv3x3(1, w4 // 4)
         self.temporal_skip = conv3x3(w4, w4 // 4)  # section 4.1, where it is an eighth of 256
         self.predict = conv3x3(w4 + w4 // 2, 1)
-        self.skip2, self.up2, self.refine2 = conv3x3(c2, HALF), nn.Conv2d(w4 + w4 // 2, HALF, 1), conv3x3(HALF, HALF)
-        self.predict2 = conv3x3(HALF, 1)
-        for parameter in self.predict2.parameters():
-            nn.init.zeros_(parameter)  # the outline begins as it is at a quarter of the side
 
     def encode(self, image: torch.Tensor) -> Features:
         """Features of frames ``(B, 3, H, W) float in [0, 1]``, H and W multiples of 32."""
-        f2, f4, f8, f16, f32 = self.encoder(image)
+        f4, f8, f16, f32 = self.encoder(image)
         x = self.context(self.lateral16(f16) + enlarged(self.lateral32(f32), f16))
         return Features(
             self.key(torch.cat([f16, enlarged(f32, f16)], dim=1)),
@@ -76,7 +71,6 @@ class Lite(nn.Module):
             self.frame_half(image - 0.5),
             self.skip8(f8),
             self.skip4(f4),
-            self.skip2(f2),
         )
 
     def remember(self, frame: Features, masks: torch.Tensor) -> torch.Tensor:
@@ -140,11 +134,8 @@ class Lite(nn.Module):
         x = self.refine8(enlarged(self.up8(x), frame.skip8) + each(frame.skip8, count))
         x = self.refine4(enlarged(self.up4(x), frame.skip4) + each(frame.skip4, count))
         past = self.temporal_skip(memory), self.previous(quarter[:, :1])
-        whole = F.relu(torch.cat([x, *past], dim=1))
-        # Thin parts and the outline, which a quarter of the side is too coarse for.
-        fine = F.relu(enlarged(self.up2(whole), frame.skip2) + each(frame.skip2, count))
-        fine = self.predict2(F.relu(self.refine2(fine)))
-        return enlarged(enlarged(self.predict(whole), fine) + fine, previous), x
+        logits = self.predict(F.relu(torch.cat([x, *past], dim=1)))
+        return enlarged(logits, previous), x
 
     def initial_memory(self, batch: int, size: tuple[int, int], like: torch.Tensor) -> torch.Tensor:
         """The temporal skip before the first frame: zeros ``(batch, 32, H/4, W/4)``."""

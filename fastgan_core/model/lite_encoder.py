@@ -25,7 +25,7 @@ STAGES = (
     (4, 192, 2, 6, 5),
     (1, 320, 1, 6, 3),
 )
-TAPPED = (0, 1, 2, 4, 6)  # stages whose last feature is given out, at 1/2, 1/4, 1/8, 1/16 and 1/32
+TAPPED = (1, 2, 4, 6)  # stages whose last feature is given out, at 1/4, 1/8, 1/16 and 1/32
 CHANNELS = tuple(STAGES[stage][1] for stage in TAPPED)
 # What torch.load and what follows raise on a file that is something else.
 UNREADABLE = (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError, EOFError, pickle.PickleError)
@@ -70,7 +70,7 @@ class Block(nn.Module):
 
 
 class LiteEncoder(nn.Module):
-    """``(B, 3, H, W) float in [0, 1]``, RGB, H and W multiples of 32 -> features at 1/2, 1/4, 1/8, 1/16, 1/32."""
+    """``(B, 3, H, W) float in [0, 1]``, RGB, H and W multiples of 32 -> features at 1/4, 1/8, 1/16, 1/32."""
 
     channels = CHANNELS
 

@@ -37,23 +37,8 @@ def test_shapes(lite):
 def test_features_of_the_encoder():
     features = LiteEncoder()(torch.rand(2, 3, *SIZE))
     assert [tuple(f.shape) for f in features] == [
-        (2, c, SIZE[0] // s, SIZE[1] // s) for c, s in zip(CHANNELS, (2, 4, 8, 16, 32), strict=True)
+        (2, c, SIZE[0] // s, SIZE[1] // s) for c, s in zip(CHANNELS, (4, 8, 16, 32), strict=True)
     ]
-
-
-def test_the_outline_is_finer_than_a_quarter_of_the_side():
-    torch.manual_seed(1)
-    lite, image, masks = Lite(), torch.rand(1, 3, *SIZE), torch.rand(1, 2, *SIZE)
-
-    def spread_within_cells():
-        with torch.no_grad():
-            logits = step(lite, image, masks)[0][0, 0].unfold(0, 4, 4).unfold(1, 4, 4)
-        planes = logits[..., 1:3, 1:3].flatten(2)  # of what is bilinear between cells the middle is nearly a plane
-        return (planes[..., 0] - planes[..., 1] - planes[..., 2] + planes[..., 3]).abs().mean()
-
-    before = spread_within_cells()
-    torch.nn.init.normal_(lite.predict2.weight)
-    assert spread_within_cells() > 5 * before, "it begins as nothing, and learns"
 
 
 def test_objects_of_a_batch_of_frames_are_those_of_each_frame(lite):
