@@ -22,6 +22,11 @@ class Layers:
     kind: int | None = None  # number of the set of stills that the object is from
     rival: list[np.ndarray] | None = None  # masks of the object that passes behind it, what is seen of that
 
+    def hide(self, time: int, cover: np.ndarray | float) -> None:
+        """Take from all masks of a time point what is covered, 0 to 1 of each pixel."""
+        for masks in filter(None, (self.masks, self.rival)):
+            masks[time] = masks[time] * (1 - cover)
+
 
 @dataclass(kw_only=True)
 class ClipOptions:
@@ -205,16 +210,15 @@ class Composer:
         frames = clip.frames[PREVIOUS:]
         cover = self._paste(rng, frames, share=(0.1, 0.5), behind=None, strength=1.5)
         clip.frames[PREVIOUS:] = frames
-        for masks in filter(None, (clip.masks, clip.rival)):
-            masks[PREVIOUS:] = [m * (1 - c) for m, c in zip(masks[PREVIOUS:], cover, strict=True)]
+        for t, covered in enumerate(cover, PREVIOUS):
+            clip.hide(t, covered)
 
     def _look_away(self, rng: np.random.Generator, clip: Layers) -> None:
         """For some frames the camera shows another place."""
-        elsewhere, nothing = self._backdrop(rng).frames, np.zeros((self.size, self.size), np.float32)
+        elsewhere = self._backdrop(rng).frames
         for t in self._absence(rng):
             clip.frames[t] = elsewhere[t]
-            for masks in filter(None, (clip.masks, clip.rival)):
-                masks[t] = nothing
+            clip.hide(t, 1.0)
 
     def _cover(self, rng: np.random.Generator, clip: Layers) -> None:
         """For some frames something larger, with the texture of another picture, moves along before the target."""
@@ -226,5 +230,4 @@ class Composer:
             move = np.array([[1, 0, x + w / 2 - size[0] / 2], [0, 1, y + h / 2 - size[1] / 2]])
             cover = augment.warp(np.ones(size[::-1], np.float32), move, self.size, cv2.BORDER_CONSTANT)
             clip.frames[t] = cv2.blendLinear(clip.frames[t], augment.warp(texture, move, self.size), 1 - cover, cover)
-            for masks in filter(None, (clip.masks, clip.rival)):
-                masks[t] = masks[t] * (1 - cover)
+            clip.hide(t, cover)
