@@ -83,6 +83,7 @@ class Camera:
         self.rgb = picture()
         self.sent: list[int] = []  # stamps in ns
         self._timer = None
+        self._streaming = threading.Lock()
 
     def message(self):
         header = Header(stamp=self.node.get_clock().now().to_msg(), frame_id="camera_optical")
@@ -102,13 +103,20 @@ class Camera:
         return stamp
 
     def stream(self, rate: float = 20.0) -> "Camera":
-        self._timer = self.node.create_timer(1.0 / rate, self.send)
+        self._timer = self.node.create_timer(1.0 / rate, self._next)
         return self
 
+    def _next(self) -> None:
+        with self._streaming:
+            if self._timer is not None:
+                self.send()
+
     def stop(self) -> None:
-        if self._timer is not None:
-            self.node.destroy_timer(self._timer)
-            self._timer = None
+        """End the stream; after this returns nothing more is sent, though what was sent may still be on its way."""
+        with self._streaming:
+            if self._timer is not None:
+                self.node.destroy_timer(self._timer)
+                self._timer = None
 
     def destroy(self) -> None:
         self.stop()

@@ -12,8 +12,9 @@ pytest.importorskip("rclpy", reason="needs ROS 2's rclpy")
 pytest.importorskip("fastgan_interfaces", reason="needs fastgan_interfaces, built by pip or colcon")
 
 import rclpy
-from harness import wait_for
+from harness import nanoseconds, wait_for
 from lifecycle_msgs.srv import GetState
+from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from fastgan_core.labels import bounding_box
@@ -180,8 +181,11 @@ def test_a_network_of_one_view_gets_a_new_reference(operator, monkeypatch):
 
 def test_what_the_tracker_has_forgotten_meanwhile_is_marked_anew(rig, operator):
     works = operator()
+    masks = rig.collect(Image, "fastgan_tracker/mask")
     works.follow()
-    works.camera.stop()  # nobody says that the object is gone
+    works.camera.stop()  # nobody says that the object is gone: with the mask of a later image the node would
+    last = works.camera.sent[-1]
+    wait_for(lambda: any(nanoseconds(mask.header.stamp) == last for mask in masks), "the last image's mask")
     assert rig.reset().success
     works.mark_again()
     works.anew()
