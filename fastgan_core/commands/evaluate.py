@@ -18,7 +18,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--both-ways", action="store_true", help="score each sequence backwards too, from its last annotation on"
     )
-    add_tracker_options(parser)
+    add_tracker_options(parser, large=True)
 
 
 def run(args: argparse.Namespace) -> None:

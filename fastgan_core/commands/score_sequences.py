@@ -33,7 +33,7 @@ def evaluate(args: argparse.Namespace) -> None:
     if args.results:
         results = check_results(args.results, sequences, counted)
     else:
-        method = {"tracker": lambda: make_tracker(args), "repeat": Repeat, "flow": Flow}[args.method]()
+        method = {"tracker": lambda: make_tracker(args, large=True), "repeat": Repeat, "flow": Flow}[args.method]()
 
     width = max(len(s.name) for s in sequences) + 6  # of an object: indented, with its id
     print(f"{'sequence':{width}}" + "".join(f"{name:>10}" for name in (*COLUMNS, "fps")))

@@ -15,12 +15,13 @@ class Variant:
 
     step: type[PaperStep] | type[LiteStep]  # what is run of it; its ``ends`` names the tensors and their shapes
     input_size: int  # side of the square whose area the network's input has by default, pixels
+    large_size: int  # the same where a GPU runs it, or nobody waits for the masks
 
 
 VARIANTS = {
-    "resnet50": Variant(PaperStep, 512),  # the paper's
-    "resnet18": Variant(PaperStep, 384),  # the same, for small machines
-    "lite": Variant(LiteStep, 384),  # one encoder pass for all objects
+    "resnet50": Variant(PaperStep, 512, 512),  # the paper's
+    "resnet18": Variant(PaperStep, 384, 384),  # the same, for small machines
+    "lite": Variant(LiteStep, 384, 512),  # one encoder pass for all objects
 }
 
 

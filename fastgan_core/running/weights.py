@@ -26,6 +26,16 @@ class WeightsInfo:
     recipe: dict[str, Any]
     licence: str
 
+    @property
+    def large_size(self) -> int:
+        """The same where there is time for more; that of another size than its variant's usual one has no other."""
+        usual = VARIANTS[self.variant]
+        return usual.large_size if self.input_size == usual.input_size else self.input_size
+
+    def size_on(self, device: torch.device) -> int:
+        """The side where nobody chose one: a GPU has time for the large one."""
+        return self.large_size if device.type == "cuda" else self.input_size
+
 
 def save_weights(
     path: str | Path,

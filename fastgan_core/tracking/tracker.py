@@ -62,13 +62,16 @@ class Tracker(Stepper):
         size: int = 0,
         max_objects: int = 32,
         backend: str = "auto",
+        large: bool = False,
     ) -> "Tracker":
         """A tracker with the weights of ``path`` ("" = the ones that ship); ``size`` 0 is the weights' own.
 
-        ``backend`` is one of :data:`fastgan_core.running.choices.BACKENDS`; ``auto`` goes by the file's name.
+        Those have two, the larger of which is taken on a GPU, and anywhere with ``large``. ``backend`` is one of
+        :data:`fastgan_core.running.choices.BACKENDS`; ``auto`` goes by the file's name.
         """
         opened, info = open_network(path, backend, device, precision)
-        return cls(opened, size=size or info.input_size, max_objects=max_objects)
+        own = info.large_size if large else info.size_on(opened.device)
+        return cls(opened, size=size or own, max_objects=max_objects)
 
     @property
     def ids(self) -> tuple[int, ...]:

@@ -33,7 +33,8 @@ def load_tracker(settings, say):
                 say(reason)
         else:
             network, info = open_network(settings.weights, settings.backend, *how)
-        tracker = Tracker(network, size=settings.input_size or info.input_size, max_objects=settings.max_objects)
+        size = settings.input_size or info.size_on(network.device)
+        tracker = Tracker(network, size=size, max_objects=settings.max_objects)
         tracker.warm_up()
     except (OSError, RuntimeError) as error:
         # A driver that does not answer, a device whose memory is full.

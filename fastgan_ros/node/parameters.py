@@ -41,7 +41,8 @@ class Settings:
     )
     input_size: int = _parameter(
         0,
-        "Side of the square network input in pixels, a multiple of 32; 0: the checkpoint's own.",
+        "Side of the square network input in pixels, a multiple of 32; 0: the checkpoint's own, on a GPU the larger "
+        "one.",
         low=0,
         high=2048,
         step=32,

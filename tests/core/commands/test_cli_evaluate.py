@@ -11,7 +11,9 @@ from commandline import fastgan
 from footage import Video
 from PIL import Image
 
+from fastgan_core.errors import FastganError
 from fastgan_core.media.masks import read_mask, write_mask
+from fastgan_core.tracking.tracker import Tracker
 
 NAMES = {"J&F-Mean", "J-Mean", "J-Recall", "J-Decay", "F-Mean", "F-Recall", "F-Decay"}
 
@@ -28,6 +30,16 @@ def test_the_tracker_is_scored_printed_and_written(monkeypatch, capsys, davis, t
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["sequence", "alpha", "beta", "mean", "J&F"]
     assert lines[-1] == f"J&F {100 * mean['J&F-Mean']:.1f}"
+
+
+def test_nobody_waits_for_a_score_so_that_it_is_taken_at_the_large_size(monkeypatch, capsys, davis):
+    def marked(tracker, *_):
+        raise FastganError(f"size {tracker.shrink(np.zeros((64, 64, 3), np.uint8)).pixels.shape}")
+
+    monkeypatch.setattr(Tracker, "set_reference", marked)
+    for more, side in (((), 512), (("--size", 96), 96)):
+        assert fastgan(monkeypatch, "evaluate", "--root", davis, "--split", "train", "--device", "cpu", *more) == 2
+        assert f"size torch.Size([{side}, {side}, 3])" in capsys.readouterr().err
 
 
 def test_sequences_are_scored_backwards_too(monkeypatch, capsys, davis2017, tmp_path):
