@@ -5,7 +5,8 @@ python training/lost_and_found.py --davis DAVIS --fit            # the weights o
 
 Clips: the drawn scene, in which the object passes behind a tree; recorded sequences in which something passes in
 front of it or the camera looks away (``fastgan_core.scenes.hiding``); and the sequences as they are. The weights are
-fitted on other scenes and sequences than the table is made from.
+fitted on other scenes and sequences than the table is made from, and on strangers: the objects of all sequences, each
+taken for each other one as surely as a network is of what it follows.
 """
 
 import argparse
@@ -21,6 +22,8 @@ from fastgan_core.data.folders import davis_sequences
 from fastgan_core.scenes import hiding
 from fastgan_core.scenes.hiding import View
 from fastgan_core.tracking import evidence, step
+from fastgan_core.tracking.network import Network
+from fastgan_core.tracking.opening import open_network
 from fastgan_core.tracking.tracker import Tracker
 
 SOON = 10  # frames after which an object that is back should have been found
@@ -64,7 +67,7 @@ def follow(tracker: Tracker, clip: Iterator[View]) -> list[dict]:
     return rows
 
 
-def signals(tracker: Tracker, clip: Iterator[View]) -> list[tuple[float, float, bool]]:
+def signals(tracker: Tracker, clip: Iterator[View]) -> list[tuple[list[float], bool]]:
     """Per frame what the confidence is made from, and whether the mask was on its object, reported lost or not."""
     seen = []
 
@@ -72,9 +75,9 @@ def signals(tracker: Tracker, clip: Iterator[View]) -> list[tuple[float, float, 
         seen.append(pixels[0, 0].numpy() > 0)
         return evidence.colours(small, pixels)
 
-    def confidence(sureness, alike):
-        seen.extend((float(sureness[0]), float(alike[0])))
-        return evidence.confidence(sureness, alike)
+    def confidence(*found):
+        seen.append([float(signal[0]) for signal in found if signal is not None])
+        return evidence.confidence(*found)
 
     first = next(clip)
     tracker.set_reference(first.frame, first.labels)
@@ -84,36 +87,62 @@ def signals(tracker: Tracker, clip: Iterator[View]) -> list[tuple[float, float, 
         for view in clip:
             seen.clear()
             tracker.step(view.frame)
-            mask, sureness, alike = seen
+            mask, found = seen
             truth = cv2.resize(view.labels, mask.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
             right = view.there and (mask & truth).sum() > RIGHT * (mask | truth).sum()
             if view.gone or view.there:
-                rows.append((sureness, alike, bool(right)))
+                rows.append((found, bool(right)))
     finally:
         step.colours, step.confidence = evidence.colours, evidence.confidence
     return rows
 
 
-def fit(rows: list[tuple[float, float, bool]]) -> tuple[float, float, float]:
-    """SURE, ALIKE and BIAS of tracking/evidence.py by logistic regression; masks of no pixel are left out."""
-    table = torch.tensor([row for row in rows if row[0] > 0], dtype=torch.float64)
-    inputs, right = table[:, :2], table[:, 2]
+def strangers(network: Network, tracker: Tracker, views: list[View], sureness: list[float]) -> list:
+    """As of :func:`signals`, had each of the objects been taken for each other one, as surely as ``sureness`` says.
+
+    There are few frames in which a network does that, and they are the ones that the confidence is there for.
+    """
+    marked = []
+    for view in views:
+        small = tracker.shrink(view.frame).pixels
+        labels = cv2.resize(view.labels, small.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+        masks = torch.from_numpy(labels > 0)[None, None].to(network.dtype)
+        with torch.inference_mode():
+            image = step.to_image(small, network.dtype)
+            state = network.start(image, masks)
+            _, seen = network.step(image, state, torch.zeros(1, dtype=torch.bool))
+        marked.append((state, seen, masks, evidence.colours(small, masks)))
+    random, rows = np.random.default_rng(0), []
+    for state, _, _, looks in marked:
+        for other, seen, masks, colours in marked:
+            if other is not state:
+                found = [random.choice(sureness), float(evidence.likeness(colours, looks[:, None]))]
+                alike = network.resemblance(state, seen, masks)
+                rows.append((found + ([] if alike is None else [float(alike)]), False))
+    return rows
+
+
+def fit(rows: list[tuple[list[float], bool]]) -> list[float]:
+    """The weights of tracking/evidence.py by logistic regression, the bias last; masks of no pixel are left out."""
+    rows = [row for row in rows if row[0][0] > 0]
+    inputs = torch.tensor([found for found, _ in rows], dtype=torch.float64)
+    right = torch.tensor([right for _, right in rows], dtype=torch.float64)
     mean, deviation = inputs.mean(dim=0), inputs.std(dim=0)
-    weights = torch.zeros(3, dtype=torch.float64, requires_grad=True)
+    weights = torch.zeros(inputs.shape[1] + 1, dtype=torch.float64, requires_grad=True)
     optimiser = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")
 
     def loss():
         optimiser.zero_grad()
-        logits = ((inputs - mean) / deviation) @ weights[:2] + weights[2]
+        logits = ((inputs - mean) / deviation) @ weights[:-1] + weights[-1]
         # A little decay, as classes that a line separates would drive the weights up without end.
-        total = torch.nn.functional.binary_cross_entropy_with_logits(logits, right) + 5e-4 * weights[:2].square().sum()
+        total = torch.nn.functional.binary_cross_entropy_with_logits(logits, right) + 1e-5 * weights[:-1].square().sum()
         total.backward()
         return total
 
     optimiser.step(loss)
     weights = weights.detach()
-    scaled = weights[:2] / deviation
-    return *scaled.tolist(), float(weights[2] - (scaled * mean).sum())
+    scaled = weights[:-1] / deviation
+    return [*scaled.tolist(), float(weights[-1] - (scaled * mean).sum())]
 
 
 def stretches(rows: list[dict]) -> list[tuple[int, int]]:
@@ -199,17 +228,22 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs=2, default=(7, 19), help="of the drawn scenes, first and end")
     parser.add_argument("--frames", type=int, default=80, help="of each sequence at most (%(default)s)")
     parser.add_argument("--weights", default="", help="checkpoint; default: the one that ships")
+    parser.add_argument("--size", type=int, default=0, help="of the network's input; default: the weights' own")
     parser.add_argument("--fit", action="store_true", help="on the training sequences and other scenes")
     parser.add_argument("--json", type=Path, help="where to write the figures as well")
     args = parser.parse_args()
     # Signals are taken on the way through the step, where a GPU would have a graph.
-    tracker = Tracker.from_weights(args.weights, device="cpu" if args.fit else "auto")
+    network, info = open_network(args.weights, device="cpu" if args.fit else "auto")
+    tracker = Tracker(network, size=args.size or info.input_size)
     if args.fit:
-        rows = []
+        rows, firsts = [], []
         for kind, clip in clips(args.davis, "train", range(100, 106), args.frames):
-            rows += signals(tracker, clip)
+            views = list(clip)
+            firsts += views[:1] if kind == "plain" else []
+            rows += signals(tracker, iter(views))
             print(kind, len(rows), flush=True)
-            print("SURE, ALIKE, BIAS = {:.1f}, {:.1f}, {:.1f}".format(*fit(rows)), flush=True)
+        rows += strangers(network, tracker, firsts, [found[0] for found, right in rows if right])
+        print("the weights, in the order of tracking/evidence.py:", ", ".join(f"{w:.1f}" for w in fit(rows)))
         return
     runs: dict[str, list] = {}
     for kind, clip in clips(args.davis, args.split, range(*args.seeds), args.frames):

@@ -1,19 +1,23 @@
-"""How sure the tracker may be of an object: the network's word, checked against the object's colours.
+"""How sure the tracker may be of an object: the network's word, checked against what the object looks like.
 
 The network is sure of its masks, also of those that cover something else while the object is out of sight. What they
-cover then seldom has the object's colours.
+cover then seldom has the object's colours, and seldom resembles it in features of the frame alone, where a network has
+such.
 """
 
 import torch
+import torch.nn.functional as F
 
 SHADES, TONES = 6, 4  # bins along each of two axes of chroma, and of brightness
 BINS = SHADES * SHADES * TONES
 STEP = 2  # every other pixel in each direction is counted
 LEAST = 32  # with fewer of them a histogram says little about an object
 COPIES = 32  # of each bin on a GPU, see _counted()
-USUAL = 0.93  # likeness that is assumed of an object whose colours are not known
-# Logistic of both signals, fitted by training/lost_and_found.py --fit; docs/lost_and_found.md says on what.
+USUAL = 0.93  # likeness that is assumed of an object whose colours are not known, and resemblance
+CELL, LEAST_CELLS = 16, 4.0  # pixels; of a mask that covers fewer cells the features are those of what is around it
+# Logistic of two signals or all three, fitted by training/lost_and_found.py --fit; docs/lost_and_found.md says on what.
 SURE, ALIKE, BIAS = 24.7, 16.1, -34.2
+SURE_3, ALIKE_3, RESEMBLANCE_3, BIAS_3 = 16.3, 11.3, 20.5, -40.8
 
 
 def colours(small: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
@@ -69,10 +73,43 @@ def likeness(found: torch.Tensor, looks: torch.Tensor) -> torch.Tensor:
     return torch.where(known, (found[:, None] * looks).sqrt().sum(dim=2).amax(dim=1), USUAL)
 
 
-def confidence(sureness: torch.Tensor, alike: torch.Tensor) -> torch.Tensor:
+def embedding(key: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    """The mean feature of what each mask covers, as persons and faces are told apart by.
+
+    Args:
+        key: of a frame, ``(1, h/16, w/16, C)``. masks: ``(N, 1, h, w)``, weight of each pixel.
+
+    Returns:
+        ``(N, C) float32`` of length 1; zeros for a mask of less than ``LEAST_CELLS``.
+    """
+    weights = F.avg_pool2d(masks.float(), CELL).flatten(1)
+    means = F.normalize(weights @ key[0].float().flatten(0, 1), dim=1)
+    return means * (weights.sum(dim=1, keepdim=True) >= LEAST_CELLS)
+
+
+def resemblance(found: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """Cosine of what was found and the likest of an object's views; ``USUAL`` where one of both is too small to say.
+
+    Args:
+        found: ``(N, C)``. known: ``(N, V, C)``, zeros where there are fewer than V.
+
+    Returns:
+        ``(N,)`` from 0 to 1.
+    """
+    there = found.any(dim=1) & known.any(dim=2).any(dim=1)
+    alike = (found[:, None] * known).sum(dim=2).amax(dim=1).clamp(min=0)
+    return torch.where(there, alike, USUAL)
+
+
+def confidence(sureness: torch.Tensor, alike: torch.Tensor, resemblance: torch.Tensor | None = None) -> torch.Tensor:
     """Probability ``(N,)`` that a mask is on its object.
 
     Args:
         sureness: mean of the object's own probability over the mask's pixels. alike: of :func:`likeness`.
+        resemblance: of :func:`resemblance`; None of a network without features of the frame alone.
     """
-    return torch.sigmoid(SURE * sureness + ALIKE * alike + BIAS) * (sureness > 0)
+    if resemblance is None:
+        odds = SURE * sureness + ALIKE * alike + BIAS
+    else:
+        odds = SURE_3 * sureness + ALIKE_3 * alike + RESEMBLANCE_3 * resemblance + BIAS_3
+    return torch.sigmoid(odds) * (sureness > 0)

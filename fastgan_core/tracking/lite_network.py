@@ -6,6 +6,7 @@ import torch
 
 from fastgan_core.model import STRIDE
 from fastgan_core.model.lite_step import LAST, RING, SLOTS, LiteStep
+from fastgan_core.tracking.evidence import embedding, resemblance
 from fastgan_core.tracking.network import VIEWS, Network, Verdict, fit
 
 EVERY = 5  # frames from one of the ring to the next
@@ -21,6 +22,7 @@ class LiteState(NamedTuple):
     absent: torch.Tensor  # (N, SLOTS), 0, or -inf where nothing is remembered
     turn: torch.Tensor  # (N,) int32, place in the round of EVERY * RING frames that the ring is filled in
     added: torch.Tensor  # (N,) int32, views that were added to the reference, those that gave way to others included
+    embeddings: torch.Tensor  # (N, VIEWS, KEY) float32 of each object where it was marked, see evidence.py
 
     def resized(self, size: tuple[int, int]) -> "LiteState":
         def fit_slots(x: torch.Tensor) -> torch.Tensor:
@@ -50,6 +52,8 @@ class LiteNetwork(Network):
     what says where it was a moment ago is put aside.
     """
 
+    regained = 0.5  # a stranger does not get that far, and what comes back into view is seen in part at first
+
     def start(self, image: torch.Tensor, masks: torch.Tensor) -> LiteState:
         count, _, height, width = masks.shape
         shapes = LiteStep.ends(self.variant, count, height // STRIDE, width // STRIDE)[0]
@@ -58,16 +62,17 @@ class LiteNetwork(Network):
         )
         memory = memory.contiguous(memory_format=torch.channels_last)
         zero = zero.to(torch.int32)
-        state = LiteState(masks, memory, keys, values, absent, zero, zero.clone())
-        return self._marked(image, state, torch.zeros_like(zero))
+        unknown = torch.zeros(count, VIEWS, keys.shape[-1], device=masks.device)
+        state = LiteState(masks, memory, keys, values, absent, zero, zero.clone(), unknown)
+        return self._marked(image, state, torch.zeros_like(zero), torch.zeros_like(zero))
 
     def add_view(self, image: torch.Tensor, masks: torch.Tensor, state: LiteState) -> LiteState:
         # The places of the ring that are not filled with views, from its end on; when all are, the oldest gives way.
-        slots = SLOTS - 1 - state.added % (VIEWS - 1)
+        view = state.added % (VIEWS - 1)
         state = state._replace(previous=masks, memory=torch.zeros_like(state.memory), added=state.added + 1)
-        return self._marked(image, state, slots)
+        return self._marked(image, state, SLOTS - 1 - view, 1 + view)
 
-    def _marked(self, image: torch.Tensor, state: LiteState, slots: torch.Tensor) -> LiteState:
+    def _marked(self, image: torch.Tensor, state: LiteState, slots: torch.Tensor, views: torch.Tensor) -> LiteState:
         """The state once ``previous`` was remembered in a slot of each object, beside its views alone.
 
         What the tracker remembered by itself goes: somebody who marks an object once more may do so because it drifts.
@@ -78,16 +83,21 @@ class LiteNetwork(Network):
         taken = places == slots[:, None]
         cells = taken[:, :, None, None, None]
         kept = taken | (places == 0) | _pinned(places, state.added)
+        view = torch.arange(VIEWS, device=views.device) == views[:, None]
         return state._replace(
             keys=torch.where(cells, key[:, None], state.keys),
             values=torch.where(cells, value[:, None], state.values),
             absent=torch.zeros_like(state.absent).masked_fill(~kept, float("-inf")),
+            embeddings=torch.where(view[:, :, None], embedding(key, state.previous)[:, None], state.embeddings),
         )
 
     def step(self, image: torch.Tensor, state: LiteState, lost: torch.Tensor) -> tuple[torch.Tensor, Seen]:
         lost = lost.to(state.absent.dtype)
         logits, *seen = self.runner(image, *state[:5], lost, torch.zeros_like(lost))
         return logits, Seen(*seen)
+
+    def resemblance(self, state: LiteState, seen: Seen, pixels: torch.Tensor) -> torch.Tensor:
+        return resemblance(embedding(seen.key, pixels), state.embeddings)
 
     def keep(self, state: LiteState, seen: Seen, masks: torch.Tensor, verdict: Verdict) -> LiteState:
         lost = verdict.lost
@@ -107,6 +117,7 @@ class LiteNetwork(Network):
             absent=state.absent.masked_fill(taken, 0).masked_fill(last & lost[:, None], float("-inf")),
             turn=turn,
             added=state.added,
+            embeddings=state.embeddings,
         )
 
 

@@ -37,6 +37,8 @@ class Network(ABC):
         runner: what runs it, see :mod:`fastgan_core.running.backends`.
     """
 
+    regained = 0.8  # score from which on a lost object is found; chosen where its colours alone are checked
+
     def __init__(self, runner):
         self.runner = runner
         self.name, self.variant = runner.name, runner.variant
@@ -79,6 +81,18 @@ class Network(ABC):
         Returns:
             logits ``(N, 1, h, w)``, each object on its own, and what :meth:`keep` needs of the frame.
         """
+
+    def resemblance(self, state: Any, seen: Any, pixels: torch.Tensor) -> torch.Tensor | None:
+        """How much what masks cover is like the objects where they were marked, in the network's own features.
+
+        Args:
+            state, seen: what was given to :meth:`step`, and its second result.
+            pixels: ``(N, 1, h, w)``, 1 where an object is, else 0.
+
+        Returns:
+            ``(N,)`` up to 1, or None of a network that has nothing to tell it by.
+        """
+        return None
 
     @abstractmethod
     def keep(self, state: Any, seen: Any, masks: torch.Tensor, verdict: Verdict) -> Any:

@@ -39,8 +39,9 @@ def advance(
     pixels, shares = won(masks)
     # Each object's own probability: that another one is near does not make its mask worse.
     sureness = (logits.sigmoid() * pixels).sum(dim=(1, 2, 3)) / pixels.sum(dim=(1, 2, 3)).clamp(min=1)
-    scores = confidence(sureness, likeness(colours(small, pixels), objects.looks))
-    verdict = objects.judged(scores, shares, threshold)
+    alike = likeness(colours(small, pixels), objects.looks)
+    scores = confidence(sureness, alike, network.resemblance(objects.state, seen, pixels))
+    verdict = objects.judged(scores, shares, threshold, network.regained)
     state = network.keep(objects.state, seen, masks, verdict)
     return objects.advanced(state, shares, verdict), masks, scores
 

@@ -109,7 +109,8 @@ def test_added_views_stay_beside_the_reference_and_the_oldest_of_them_gives_way(
     masks[:, :, :, 48:] = 1
     for number in range(1, EVERY * RING + 1):
         state = kept(network, state, number, verdict())
-    reference, views = state.values[:, 0].clone(), []
+    reference, first, views = state.values[:, 0].clone(), state.embeddings[:, 0].clone(), []
+    assert not torch.equal(*first)
     for count in range(1, VIEWS + 2):
         state = network.add_view(image + count / 10, masks, state)
         there = min(count, VIEWS - 1)
@@ -121,6 +122,9 @@ def test_added_views_stay_beside_the_reference_and_the_oldest_of_them_gives_way(
         for number in range(1, 2 * EVERY * RING):
             state = kept(network, state, number, verdict())
         assert torch.equal(state.values[:, 0], reference)
+        assert torch.equal(state.embeddings[:, 0], first)
+        assert state.embeddings.any(dim=2).sum(dim=1).tolist() == [1 + there] * 2
+        assert torch.equal(*state.embeddings[:, 1 + (count - 1) % (VIEWS - 1)]), "of both objects the same was marked"
         assert all(any(torch.equal(value, view) for value in state.values[0]) for view in views)
     assert (state.absent == 0).all()
 
@@ -149,6 +153,22 @@ def test_the_order_of_objects_does_not_matter_and_a_lost_one_does_not_touch_the_
     torch.testing.assert_close(beside[:1], alone, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(seen_beside.value[:1], seen_alone.value, rtol=1e-4, atol=1e-5)
     assert not torch.allclose(logits[:1], alone, rtol=1e-4, atol=1e-5)  # one that is followed does
+
+
+@torch.inference_mode()
+def test_what_was_marked_resembles_itself_and_another_view_is_enough(network, state):
+    nothing, image, masks = torch.zeros(2, dtype=torch.bool), torch.rand(1, 3, *SIZE), state.previous
+    image[..., 48:] = 0
+    right = torch.zeros_like(masks)
+    right[..., 48:] = 1
+    marked = network.start(image, masks)
+    _, seen = network.step(image, marked, nothing)
+    assert network.resemblance(marked, seen, masks).tolist() == pytest.approx([1, 1], abs=1e-4)
+    elsewhere = network.resemblance(marked, seen, right)
+    assert (elsewhere < 0.999).all()
+    twice = network.add_view(image, right, marked)
+    assert network.resemblance(twice, seen, right).tolist() == pytest.approx([1, 1], abs=1e-4)
+    assert network.resemblance(twice, seen, masks).tolist() == pytest.approx([1, 1], abs=1e-4)
 
 
 @torch.inference_mode()
