@@ -6,7 +6,7 @@ python training/lost_and_found.py --davis DAVIS --fit            # the weights o
 Clips: the drawn scene, in which the object passes behind a tree; recorded sequences in which something passes in
 front of it or the camera looks away (``fastgan_core.scenes.hiding``); and the sequences as they are. The weights are
 fitted on other scenes and sequences than the table is made from, and on strangers: the objects of all sequences, each
-taken for each other one as surely as a network is of what it follows.
+taken for each other one.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from fastgan_core.tracking.network import Network
 from fastgan_core.tracking.opening import open_network
 from fastgan_core.tracking.tracker import Tracker
 
+Signals = tuple[float, float, float, bool]  # sureness, likeness, resemblance; whether the mask was on its object
 SOON = 10  # frames after which an object that is back should have been found
 RIGHT = 0.5  # IoU from which on a mask is on its object
 BINS = 10
@@ -67,8 +68,8 @@ def follow(tracker: Tracker, clip: Iterator[View]) -> list[dict]:
     return rows
 
 
-def signals(tracker: Tracker, clip: Iterator[View]) -> list[tuple[list[float], bool]]:
-    """Per frame what the confidence is made from, and whether the mask was on its object, reported lost or not."""
+def signals(tracker: Tracker, clip: Iterator[View]) -> list[Signals]:
+    """Per frame in which a mask was found what the confidence is made from, and whether the mask was on its object."""
     seen = []
 
     def colours(small, pixels):
@@ -76,7 +77,7 @@ def signals(tracker: Tracker, clip: Iterator[View]) -> list[tuple[list[float], b
         return evidence.colours(small, pixels)
 
     def confidence(*found):
-        seen.append([float(signal[0]) for signal in found if signal is not None])
+        seen.extend(float(signal[0]) for signal in found)
         return evidence.confidence(*found)
 
     first = next(clip)
@@ -87,18 +88,18 @@ def signals(tracker: Tracker, clip: Iterator[View]) -> list[tuple[list[float], b
         for view in clip:
             seen.clear()
             tracker.step(view.frame)
-            mask, found = seen
+            mask, *found = seen
             truth = cv2.resize(view.labels, mask.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
             right = view.there and (mask & truth).sum() > RIGHT * (mask | truth).sum()
-            if view.gone or view.there:
-                rows.append((found, bool(right)))
+            if mask.any() and (view.gone or view.there):
+                rows.append((*found, bool(right)))
     finally:
         step.colours, step.confidence = evidence.colours, evidence.confidence
     return rows
 
 
-def strangers(network: Network, tracker: Tracker, views: list[View], sureness: list[float]) -> list:
-    """As of :func:`signals`, had each of the objects been taken for each other one, as surely as ``sureness`` says.
+def strangers(network: Network, tracker: Tracker, views: list[View], likeness: list[float]) -> list[Signals]:
+    """As of :func:`signals`, had each of the objects been taken for each other one, as alike as ``likeness`` says.
 
     There are few frames in which a network does that, and they are the ones that the confidence is there for.
     """
@@ -111,31 +112,32 @@ def strangers(network: Network, tracker: Tracker, views: list[View], sureness: l
             image = step.to_image(small, network.dtype)
             state = network.start(image, masks)
             _, seen = network.step(image, state, torch.zeros(1, dtype=torch.bool))
-        marked.append((state, seen, masks, evidence.colours(small, masks)))
-    random, rows = np.random.default_rng(0), []
-    for state, _, _, looks in marked:
-        for other, seen, masks, colours in marked:
-            if other is not state:
-                found = [random.choice(sureness), float(evidence.likeness(colours, looks[:, None]))]
-                alike = network.resemblance(state, seen, masks)
-                rows.append((found + ([] if alike is None else [float(alike)]), False))
-    return rows
+        marked.append((state, seen, masks))
+    random = np.random.default_rng(0)
+    pairs = [(state, *other[1:]) for state, *_ in marked for other in marked if other[0] is not state]
+    found = (float(network.resemblance(*pair)) for pair in pairs)
+    return [(1.0, random.choice(likeness), resembles, False) for resembles in found]
 
 
-def fit(rows: list[tuple[list[float], bool]]) -> list[float]:
-    """The weights of tracking/evidence.py by logistic regression, the bias last; masks of no pixel are left out."""
-    rows = [row for row in rows if row[0][0] > 0]
-    inputs = torch.tensor([found for found, _ in rows], dtype=torch.float64)
-    right = torch.tensor([right for _, right in rows], dtype=torch.float64)
+def fit(rows: list[tuple[float, ...]], balanced: bool) -> list[float]:
+    """Weights of signals and a bias by logistic regression.
+
+    Args:
+        rows: signals, and last whether the mask was on its object. balanced: both kinds of rows count the same.
+    """
+    table = torch.tensor(rows, dtype=torch.float64)
+    inputs, right = table[:, :-1], table[:, -1]
     mean, deviation = inputs.mean(dim=0), inputs.std(dim=0)
-    weights = torch.zeros(inputs.shape[1] + 1, dtype=torch.float64, requires_grad=True)
-    optimiser = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")
+    counts = torch.where(right > 0, 0.5 / right.mean(), 0.5 / (1 - right.mean())) if balanced else None
+    weights = torch.zeros(len(mean) + 1, dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.LBFGS([weights], max_iter=300, line_search_fn="strong_wolfe")
 
     def loss():
         optimiser.zero_grad()
         logits = ((inputs - mean) / deviation) @ weights[:-1] + weights[-1]
+        total = torch.nn.functional.binary_cross_entropy_with_logits(logits, right, counts)
         # A little decay, as classes that a line separates would drive the weights up without end.
-        total = torch.nn.functional.binary_cross_entropy_with_logits(logits, right) + 1e-5 * weights[:-1].square().sum()
+        total = total + 1e-5 * weights[:-1].square().sum()
         total.backward()
         return total
 
@@ -242,8 +244,11 @@ def main() -> None:
             firsts += views[:1] if kind == "plain" else []
             rows += signals(tracker, iter(views))
             print(kind, len(rows), flush=True)
-        rows += strangers(network, tracker, firsts, [found[0] for found, right in rows if right])
-        print("the weights, in the order of tracking/evidence.py:", ", ".join(f"{w:.1f}" for w in fit(rows)))
+        print("SURE, ALIKE, BIAS =", fit([(sure, alike, right) for sure, alike, _, right in rows], balanced=False))
+        rows = [row for row in rows if not np.isnan(row[2])]
+        rows += strangers(network, tracker, firsts, [alike for _, alike, _, right in rows if right])
+        known = [(resembles, alike, right) for _, alike, resembles, right in rows if not np.isnan(resembles)]
+        print("RESEMBLES, ALIKE_TOO, BIAS_TOO =", fit(known, balanced=True) if known else "none known")
         return
     runs: dict[str, list] = {}
     for kind, clip in clips(args.davis, args.split, range(*args.seeds), args.frames):

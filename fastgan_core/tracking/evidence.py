@@ -13,11 +13,11 @@ BINS = SHADES * SHADES * TONES
 STEP = 2  # every other pixel in each direction is counted
 LEAST = 32  # with fewer of them a histogram says little about an object
 COPIES = 32  # of each bin on a GPU, see _counted()
-USUAL = 0.93  # likeness that is assumed of an object whose colours are not known, and resemblance
+USUAL = 0.93  # likeness that is assumed of an object whose colours are not known
 CELL, LEAST_CELLS = 16, 4.0  # pixels; of a mask that covers fewer cells the features are those of what is around it
-# Logistic of two signals or all three, fitted by training/lost_and_found.py --fit; docs/lost_and_found.md says on what.
+# Logistics, fitted by training/lost_and_found.py --fit; docs/lost_and_found.md says on what.
 SURE, ALIKE, BIAS = 24.7, 16.1, -34.2
-SURE_3, ALIKE_3, RESEMBLANCE_3, BIAS_3 = 16.3, 11.3, 20.5, -40.8
+RESEMBLES, ALIKE_TOO, BIAS_TOO = 27.4, 11.6, -32.7  # where there is a resemblance; sureness says nothing beside it
 
 
 def colours(small: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
@@ -88,7 +88,7 @@ def embedding(key: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
 
 
 def resemblance(found: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-    """Cosine of what was found and the likest of an object's views; ``USUAL`` where one of both is too small to say.
+    """Cosine of what was found and the likest of what is known of an object; NaN where one of both is too small to say.
 
     Args:
         found: ``(N, C)``. known: ``(N, V, C)``, zeros where there are fewer than V.
@@ -98,18 +98,32 @@ def resemblance(found: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
     """
     there = found.any(dim=1) & known.any(dim=2).any(dim=1)
     alike = (found[:, None] * known).sum(dim=2).amax(dim=1).clamp(min=0)
-    return torch.where(there, alike, USUAL)
+    return torch.where(there, alike, torch.nan)
 
 
-def confidence(sureness: torch.Tensor, alike: torch.Tensor, resemblance: torch.Tensor | None = None) -> torch.Tensor:
+def followed(looks: torch.Tensor, found: torch.Tensor, sure: torch.Tensor, rate: float) -> torch.Tensor:
+    """What is known of objects, the last of it a mean over the frames in which each was surely seen.
+
+    An object that turns or comes nearer looks less and less like where it was marked; what slides in before it does not
+    look like it did a moment ago.
+
+    Args:
+        looks: colours or features ``(N, V, C)``. found: those of a frame, ``(N, C)``, zeros where they are not known.
+        sure: ``(N,) bool``. rate: weight of the frame.
+    """
+    last = looks[:, -1]
+    new = torch.where(last.any(dim=1, keepdim=True), torch.lerp(last, found, rate), found)
+    taken = (sure & found.any(dim=1))[:, None]
+    return torch.cat([looks[:, :-1], torch.where(taken, new, last)[:, None]], dim=1)
+
+
+def confidence(sureness: torch.Tensor, alike: torch.Tensor, resembles: torch.Tensor) -> torch.Tensor:
     """Probability ``(N,)`` that a mask is on its object.
 
     Args:
         sureness: mean of the object's own probability over the mask's pixels. alike: of :func:`likeness`.
-        resemblance: of :func:`resemblance`; None of a network without features of the frame alone.
+        resembles: of :func:`resemblance`; NaN where nothing is known of it.
     """
-    if resemblance is None:
-        odds = SURE * sureness + ALIKE * alike + BIAS
-    else:
-        odds = SURE_3 * sureness + ALIKE_3 * alike + RESEMBLANCE_3 * resemblance + BIAS_3
+    known = ALIKE_TOO * alike + RESEMBLES * resembles + BIAS_TOO
+    odds = torch.where(resembles.isnan(), SURE * sureness + ALIKE * alike + BIAS, known)
     return torch.sigmoid(odds) * (sureness > 0)

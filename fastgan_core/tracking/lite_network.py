@@ -6,7 +6,7 @@ import torch
 
 from fastgan_core.model import STRIDE
 from fastgan_core.model.lite_step import LAST, RING, SLOTS, LiteStep
-from fastgan_core.tracking.evidence import embedding, resemblance
+from fastgan_core.tracking.evidence import embedding, followed, resemblance
 from fastgan_core.tracking.network import VIEWS, Network, Verdict, fit
 
 EVERY = 5  # frames from one of the ring to the next
@@ -22,7 +22,7 @@ class LiteState(NamedTuple):
     absent: torch.Tensor  # (N, SLOTS), 0, or -inf where nothing is remembered
     turn: torch.Tensor  # (N,) int32, place in the round of EVERY * RING frames that the ring is filled in
     added: torch.Tensor  # (N,) int32, views that were added to the reference, those that gave way to others included
-    embeddings: torch.Tensor  # (N, VIEWS, KEY) float32 of each object where it was marked, see evidence.py
+    embeddings: torch.Tensor  # (N, VIEWS + 1, KEY) float32 of each object where it was marked, and lately; evidence.py
 
     def resized(self, size: tuple[int, int]) -> "LiteState":
         def fit_slots(x: torch.Tensor) -> torch.Tensor:
@@ -53,6 +53,7 @@ class LiteNetwork(Network):
     """
 
     regained = 0.5  # a stranger does not get that far, and what comes back into view is seen in part at first
+    follows = 0.25
 
     def start(self, image: torch.Tensor, masks: torch.Tensor) -> LiteState:
         count, _, height, width = masks.shape
@@ -62,7 +63,7 @@ class LiteNetwork(Network):
         )
         memory = memory.contiguous(memory_format=torch.channels_last)
         zero = zero.to(torch.int32)
-        unknown = torch.zeros(count, VIEWS, keys.shape[-1], device=masks.device)
+        unknown = torch.zeros(count, VIEWS + 1, keys.shape[-1], device=masks.device)
         state = LiteState(masks, memory, keys, values, absent, zero, zero.clone(), unknown)
         return self._marked(image, state, torch.zeros_like(zero), torch.zeros_like(zero))
 
@@ -83,7 +84,8 @@ class LiteNetwork(Network):
         taken = places == slots[:, None]
         cells = taken[:, :, None, None, None]
         kept = taken | (places == 0) | _pinned(places, state.added)
-        view = torch.arange(VIEWS, device=views.device) == views[:, None]
+        view = torch.arange(VIEWS + 1, device=views.device)
+        view = (view == views[:, None]) | (view == VIEWS)
         return state._replace(
             keys=torch.where(cells, key[:, None], state.keys),
             values=torch.where(cells, value[:, None], state.values),
@@ -117,7 +119,7 @@ class LiteNetwork(Network):
             absent=state.absent.masked_fill(taken, 0).masked_fill(last & lost[:, None], float("-inf")),
             turn=turn,
             added=state.added,
-            embeddings=state.embeddings,
+            embeddings=followed(state.embeddings, embedding(seen.key, masks > 0.5), verdict.sure, self.follows),
         )
 
 

@@ -38,6 +38,7 @@ class Network(ABC):
     """
 
     regained = 0.8  # score from which on a lost object is found; chosen where its colours alone are checked
+    follows = 0.0  # weight of a frame in what is known of an object lately, see evidence.py
 
     def __init__(self, runner):
         self.runner = runner
@@ -82,7 +83,7 @@ class Network(ABC):
             logits ``(N, 1, h, w)``, each object on its own, and what :meth:`keep` needs of the frame.
         """
 
-    def resemblance(self, state: Any, seen: Any, pixels: torch.Tensor) -> torch.Tensor | None:
+    def resemblance(self, state: Any, seen: Any, pixels: torch.Tensor) -> torch.Tensor:
         """How much what masks cover is like the objects where they were marked, in the network's own features.
 
         Args:
@@ -90,9 +91,9 @@ class Network(ABC):
             pixels: ``(N, 1, h, w)``, 1 where an object is, else 0.
 
         Returns:
-            ``(N,)`` up to 1, or None of a network that has nothing to tell it by.
+            ``(N,)`` from 0 to 1, NaN where there is nothing to tell it by: a network without features of the frame.
         """
-        return None
+        return torch.full_like(pixels[:, 0, 0, 0], torch.nan)
 
     @abstractmethod
     def keep(self, state: Any, seen: Any, masks: torch.Tensor, verdict: Verdict) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from fastgan_core.tracking.evidence import colours
+from fastgan_core.tracking.evidence import colours, followed
 from fastgan_core.tracking.network import VIEWS, Verdict
 
 USUAL_RATE = 0.02  # weight of a new frame in the usual share: a memory of about 50 frames
@@ -25,7 +25,7 @@ class Objects:
     size: tuple[int, int]  # (h, w) of the network's input
     state: Any  # the network's, see network.py
     usual: torch.Tensor  # (N,) share of the frame that each object covers, averaged over the frames that show it
-    looks: torch.Tensor  # (N, VIEWS, bins) colours of each object where it was marked, see evidence.py
+    looks: torch.Tensor  # (N, VIEWS + 1, bins) colours of each object where it was marked, and lately, see evidence.py
     lost: torch.Tensor  # (N,) bool
     live: torch.Tensor  # (N,) bool; False for rows that only fill up a batch of a fixed size
 
@@ -34,12 +34,14 @@ class Objects:
         """Objects in their reference frame ``small (h, w, 3) uint8``, ``masks (N, 1, h, w)``."""
         usual = masks.float().mean(dim=(1, 2, 3))
         no = torch.zeros_like(usual, dtype=torch.bool)
-        looks = F.pad(colours(small, masks)[:, None], (0, 0, 0, VIEWS - 1))
+        look = colours(small, masks)[:, None]
+        looks = torch.cat([F.pad(look, (0, 0, 0, VIEWS - 1)), look], dim=1)
         return cls(tuple(ids), tuple(small.shape[:2]), state, usual, looks, no, ~no)
 
     def seen_again(self, small: torch.Tensor, masks: torch.Tensor, state) -> "Objects":
         """The objects after each was marked once more, with the network's state after it; arguments as of new()."""
-        looks = torch.cat([self.looks[:, :1], colours(small, masks)[:, None], self.looks[:, 1:-1]], dim=1)
+        look = colours(small, masks)[:, None]
+        looks = torch.cat([self.looks[:, :1], look, self.looks[:, 1:-2], look], dim=1)
         usual = masks.float().mean(dim=(1, 2, 3))
         return replace(self, state=state, usual=usual, looks=looks, lost=torch.zeros_like(self.lost))
 
@@ -66,10 +68,16 @@ class Objects:
         lost = torch.where(self.lost, ~back, gone)
         return Verdict(lost, lost & (scores >= PROMISING_SCORE) & large, ~lost & (scores >= SURE_SCORE))
 
-    def advanced(self, state, shares: torch.Tensor, verdict: Verdict) -> "Objects":
-        """The objects after a frame, with the network's state after it."""
+    def advanced(self, state, shares: torch.Tensor, found: torch.Tensor, verdict: Verdict, rate: float) -> "Objects":
+        """The objects after a frame.
+
+        Args:
+            state: the network's after it. shares: as of judged(). found: colours ``(N, bins)`` of what the masks cover.
+            rate: of :func:`.evidence.followed`.
+        """
         usual = torch.where(verdict.lost, self.usual, torch.lerp(self.usual, shares, USUAL_RATE))
-        return replace(self, state=state, usual=usual, lost=verdict.lost)
+        looks = followed(self.looks, found, verdict.sure, rate)
+        return replace(self, state=state, usual=usual, looks=looks, lost=verdict.lost)
 
     def without(self, ids) -> "Objects | None":
         """The others; None when nothing is left."""

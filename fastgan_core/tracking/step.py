@@ -39,11 +39,12 @@ def advance(
     pixels, shares = won(masks)
     # Each object's own probability: that another one is near does not make its mask worse.
     sureness = (logits.sigmoid() * pixels).sum(dim=(1, 2, 3)) / pixels.sum(dim=(1, 2, 3)).clamp(min=1)
-    alike = likeness(colours(small, pixels), objects.looks)
+    found = colours(small, pixels)
+    alike = likeness(found, objects.looks)
     scores = confidence(sureness, alike, network.resemblance(objects.state, seen, pixels))
     verdict = objects.judged(scores, shares, threshold, network.regained)
     state = network.keep(objects.state, seen, masks, verdict)
-    return objects.advanced(state, shares, verdict), masks, scores
+    return objects.advanced(state, shares, found, verdict, network.follows), masks, scores
 
 
 def device_labels(masks: torch.Tensor, lost: torch.Tensor, ids: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:

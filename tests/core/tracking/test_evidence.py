@@ -4,7 +4,9 @@ import torch
 
 from fastgan_core.scenes import hiding
 from fastgan_core.scenes.scene import Scene
-from fastgan_core.tracking.evidence import BINS, COPIES, _counted, colours, confidence, likeness
+from fastgan_core.tracking.evidence import BINS, COPIES, _counted, colours, confidence, followed, likeness
+
+UNKNOWN = torch.tensor(torch.nan)  # resemblance of what is too small
 
 
 def painted(rgb, light=1.0) -> torch.Tensor:
@@ -61,16 +63,33 @@ def test_an_object_too_small_to_have_colours_is_the_networks_to_judge():
     look = colours(painted((180, 120, 60)), masks)
     assert not look[0].any()
     alike = likeness(colours(painted((60, 120, 180)), masks), look[:, None])
-    assert confidence(torch.ones(2), alike).tolist() == pytest.approx([0.97, 0], abs=0.03)
+    assert confidence(torch.ones(2), alike, UNKNOWN).tolist() == pytest.approx([0.97, 0], abs=0.03)
 
 
 def test_confidence_needs_both_a_sure_network_and_the_colours():
     sureness, alike = torch.tensor([0.97, 0.97, 0.6, 0.0]), torch.tensor([0.97, 0.3, 0.97, 0.0])
-    right, elsewhere, unsure, nothing = confidence(sureness, alike).tolist()
+    right, elsewhere, unsure, nothing = confidence(sureness, alike, UNKNOWN).tolist()
     assert 0.9 < right < 1
     assert elsewhere < 0.1
     assert unsure < 0.1
     assert nothing == 0
+
+
+def test_what_is_known_lately_follows_what_was_surely_seen():
+    first = torch.eye(4)[:2]  # of two objects
+    looks = torch.stack([first, torch.zeros(2, 4), first], dim=1)
+    found, both = torch.eye(4)[[2, 3]], torch.tensor([True, True])
+    after = followed(looks, found, torch.tensor([True, False]), 0.25)
+    assert torch.equal(after[:, :2], looks[:, :2])
+    assert after[0, 2].tolist() == pytest.approx([0.75, 0, 0.25, 0])
+    assert torch.equal(after[1], looks[1]), "it was not surely seen"
+    assert torch.equal(followed(looks, torch.zeros(2, 4), both, 0.25), looks), "what is not known is not followed"
+    assert torch.equal(followed(torch.zeros_like(looks), found, both, 0.25)[:, 2], found), "the first time"
+    assert torch.equal(followed(looks, found, both, 0.0), looks)
+    for _ in range(20):
+        looks = followed(looks, found, both, 0.25)
+    assert likeness(found, looks).tolist() == pytest.approx([1, 1], abs=0.01)
+    assert likeness(first, looks).tolist() == pytest.approx([1, 1], abs=0.01), "where it was marked is not forgotten"
 
 
 @pytest.fixture

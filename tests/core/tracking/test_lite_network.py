@@ -123,7 +123,7 @@ def test_added_views_stay_beside_the_reference_and_the_oldest_of_them_gives_way(
             state = kept(network, state, number, verdict())
         assert torch.equal(state.values[:, 0], reference)
         assert torch.equal(state.embeddings[:, 0], first)
-        assert state.embeddings.any(dim=2).sum(dim=1).tolist() == [1 + there] * 2
+        assert state.embeddings.any(dim=2).sum(dim=1).tolist() == [2 + there] * 2, "what is known lately beside them"
         assert torch.equal(*state.embeddings[:, 1 + (count - 1) % (VIEWS - 1)]), "of both objects the same was marked"
         assert all(any(torch.equal(value, view) for value in state.values[0]) for view in views)
     assert (state.absent == 0).all()

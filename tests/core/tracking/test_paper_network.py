@@ -26,7 +26,8 @@ def after(objects: Objects, scores: list[float], mask: float = 0.5) -> Objects:
     masks, memory = torch.full((2, 1, 256, 256), mask), torch.ones(2, 1, 64, 64)
     seen = Seen(memory, objects.state.searching(objects.lost).place, objects.lost)
     verdict = objects.judged(torch.tensor(scores), objects.usual, 0.5, 0.8)
-    return objects.advanced(PaperNetwork.keep(None, objects.state, seen, masks, verdict), objects.usual, verdict)
+    state = PaperNetwork.keep(None, objects.state, seen, masks, verdict)
+    return objects.advanced(state, objects.usual, objects.looks[:, -1], verdict, 0.0)
 
 
 def test_a_lost_object_is_looked_for_where_it_was_and_about_the_whole_frame(two):
