@@ -37,8 +37,9 @@ class Network(ABC):
         runner: what runs it, see :mod:`fastgan_core.running.backends`.
     """
 
-    regained = 0.8  # score from which on a lost object is found; chosen where its colours alone are checked
-    follows = 0.0  # weight of a frame in what is known of an object lately, see evidence.py
+    # Scores from which on a lost object is found, and one that is followed is surely seen, and the weight of a frame in
+    # what is known of an object lately (evidence.py). These are for a network of which colours alone are checked.
+    regained, sure, follows = 0.8, 0.8, 0.0
 
     def __init__(self, runner):
         self.runner = runner

@@ -14,7 +14,7 @@ USUAL_RATE = 0.02  # weight of a new frame in the usual share: a memory of about
 VANISHED = 0.2  # an object that covers less than this part of its usual share is lost
 # What may be a lost object that is back is followed, unseen, until it is sure enough or is not any more. The network
 # is less sure of an object that it has to find by the reference alone than of one that it follows.
-PROMISING_SCORE, REGAINED_SHARE, SURE_SCORE = 0.1, 0.25, 0.8
+PROMISING_SCORE, REGAINED_SHARE = 0.1, 0.25
 
 
 @dataclass(frozen=True)
@@ -55,18 +55,19 @@ class Objects:
         count = len(self.state)
         return Objects(ids, self.size, type(self.state)(*changed[:count]), *changed[count:])
 
-    def judged(self, scores: torch.Tensor, shares: torch.Tensor, threshold, regained: float) -> Verdict:
+    def judged(self, scores: torch.Tensor, shares: torch.Tensor, threshold, regained: float, sure: float) -> Verdict:
         """What to make of a frame.
 
         Args:
             scores: of :func:`.evidence.confidence`. shares: of :func:`fastgan_core.model.aggregation.won`.
-            threshold: score under which an object is lost, a float or a tensor. regained: that with which it is found.
+            threshold: score under which an object is lost, a float or a tensor.
+            regained, sure: those with which it is found, and surely seen.
         """
         large = shares >= REGAINED_SHARE * self.usual
         gone = (scores < threshold) | (shares < VANISHED * self.usual)
         back = (scores >= threshold) & (scores >= regained) & large
         lost = torch.where(self.lost, ~back, gone)
-        return Verdict(lost, lost & (scores >= PROMISING_SCORE) & large, ~lost & (scores >= SURE_SCORE))
+        return Verdict(lost, lost & (scores >= PROMISING_SCORE) & large, ~lost & (scores >= sure))
 
     def advanced(self, state, shares: torch.Tensor, found: torch.Tensor, verdict: Verdict, rate: float) -> "Objects":
         """The objects after a frame.

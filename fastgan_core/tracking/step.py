@@ -42,7 +42,7 @@ def advance(
     found = colours(small, pixels)
     alike = likeness(found, objects.looks)
     scores = confidence(sureness, alike, network.resemblance(objects.state, seen, pixels))
-    verdict = objects.judged(scores, shares, threshold, network.regained)
+    verdict = objects.judged(scores, shares, threshold, network.regained, network.sure)
     state = network.keep(objects.state, seen, masks, verdict)
     return objects.advanced(state, shares, found, verdict, network.follows), masks, scores
 

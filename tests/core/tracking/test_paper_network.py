@@ -25,7 +25,7 @@ def after(objects: Objects, scores: list[float], mask: float = 0.5) -> Objects:
     """The state after a frame in which both objects cover as much as ever."""
     masks, memory = torch.full((2, 1, 256, 256), mask), torch.ones(2, 1, 64, 64)
     seen = Seen(memory, objects.state.searching(objects.lost).place, objects.lost)
-    verdict = objects.judged(torch.tensor(scores), objects.usual, 0.5, 0.8)
+    verdict = objects.judged(torch.tensor(scores), objects.usual, 0.5, 0.8, 0.8)
     state = PaperNetwork.keep(None, objects.state, seen, masks, verdict)
     return objects.advanced(state, objects.usual, objects.looks[:, -1], verdict, 0.0)
 
