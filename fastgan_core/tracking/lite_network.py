@@ -52,8 +52,8 @@ class LiteNetwork(Network):
     what says where it was a moment ago is put aside.
     """
 
-    # A stranger does not get as far as 0.5, and what comes back into view is seen in part at first. With a weight of less
-    # than 0.15 an object that comes nearer is lost, with more what slides in before one is learnt.
+    # A stranger does not get as far as 0.5, and what comes back into view is seen in part at first. With a weight under
+    # 0.15 an object that comes nearer is lost, with more what slides in before one is learnt.
     regained, sure, follows = 0.5, 0.6, 0.15
 
     def start(self, image: torch.Tensor, masks: torch.Tensor) -> LiteState:
