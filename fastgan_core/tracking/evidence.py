@@ -15,9 +15,9 @@ LEAST = 32  # with fewer of them a histogram says little about an object
 COPIES = 32  # of each bin on a GPU, see _counted()
 USUAL = 0.93  # likeness that is assumed of an object whose colours are not known
 CELL, LEAST_CELLS = 16, 4.0  # pixels; of a mask that covers fewer cells the features are those of what is around it
-# Logistics, fitted by training/lost_and_found.py --fit; docs/lost_and_found.md says on what.
+# Logistics; docs/lost_and_found.md says how their weights were found.
 SURE, ALIKE, BIAS = 24.7, 16.1, -34.2
-RESEMBLES, ALIKE_TOO, BIAS_TOO = 27.4, 11.6, -32.7  # where there is a resemblance; sureness says nothing beside it
+RESEMBLES, ALIKE_TOO, BIAS_TOO = 40.0, 10.0, -42.3  # where there is a resemblance; sureness says nothing beside it
 
 
 def colours(small: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:

@@ -53,8 +53,8 @@ class LiteNetwork(Network):
     """
 
     # A stranger does not get as far as 0.5, and what comes back into view is seen in part at first. With a weight under
-    # 0.15 an object that comes nearer is lost, with more what slides in before one is learnt.
-    regained, sure, follows = 0.5, 0.6, 0.15
+    # 0.25 an object that comes nearer fast is lost, with more what slides in before one is learnt.
+    regained, sure, follows = 0.5, 0.8, 0.25
 
     def start(self, image: torch.Tensor, masks: torch.Tensor) -> LiteState:
         count, _, height, width = masks.shape

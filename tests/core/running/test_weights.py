@@ -36,7 +36,10 @@ def test_a_gpu_has_time_for_the_large_one_of_the_usual_sizes(lite, model, tmp_pa
 def test_the_file_that_ships_fits_the_repository():
     _, info = load_weights()
     assert info.variant == "lite"
-    assert all(run["variant"] == "lite" and run["trained_steps"] > 0 for run in info.recipe["average_of"])
+    runs = [info.recipe]
+    while means := [run for run in runs if "average_of" in run]:
+        runs = [run for run in runs if run not in means] + [run for mean in means for run in mean["average_of"]]
+    assert all(run["variant"] == "lite" and run["trained_steps"] > 0 for run in runs)
     assert info.licence
     assert info.path.stat().st_size < 12e6
 
