@@ -244,11 +244,11 @@ def main() -> None:
             firsts += views[:1] if kind == "plain" else []
             rows += signals(tracker, iter(views))
             print(kind, len(rows), flush=True)
-        print("SURE, ALIKE, BIAS =", fit([(sure, alike, right) for sure, alike, _, right in rows], balanced=False))
+        print("SURE, ALIKE, BIAS =", *fit([(sure, alike, right) for sure, alike, _, right in rows], balanced=False))
         rows = [row for row in rows if not np.isnan(row[2])]
         rows += strangers(network, tracker, firsts, [alike for _, alike, _, right in rows if right])
         known = [(resembles, alike, right) for _, alike, resembles, right in rows if not np.isnan(resembles)]
-        print("RESEMBLES, ALIKE_TOO, BIAS_TOO =", fit(known, balanced=True) if known else "none known")
+        print("RESEMBLES, ALIKE_TOO, BIAS_TOO =", *(fit(known, balanced=True) if known else ["none known"]))
         return
     runs: dict[str, list] = {}
     for kind, clip in clips(args.davis, args.split, range(*args.seeds), args.frames):

@@ -91,7 +91,8 @@ def resemblance(found: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
     """Cosine of what was found and the likest of what is known of an object; NaN where one of both is too small to say.
 
     Args:
-        found: ``(N, C)``. known: ``(N, V, C)``, zeros where there are fewer than V.
+        found: ``(N, C)``. known: ``(N, V, C)``, zeros where there are fewer than V; of :func:`followed` a little
+            shorter than 1, the more the object changes.
 
     Returns:
         ``(N,)`` from 0 to 1.
