@@ -110,8 +110,10 @@ def followed(looks: torch.Tensor, found: torch.Tensor, sure: torch.Tensor, rate:
 
     Args:
         looks: colours or features ``(N, V, C)``. found: those of a frame, ``(N, C)``, zeros where they are not known.
-        sure: ``(N,) bool``. rate: weight of the frame.
+        sure: ``(N,) bool``. rate: weight of the frame; with 0 nothing is followed.
     """
+    if not rate:
+        return looks
     last = looks[:, -1]
     new = torch.where(last.any(dim=1, keepdim=True), torch.lerp(last, found, rate), found)
     taken = (sure & found.any(dim=1))[:, None]

@@ -86,6 +86,7 @@ def test_what_is_known_lately_follows_what_was_surely_seen():
     assert torch.equal(followed(looks, torch.zeros(2, 4), both, 0.25), looks), "what is not known is not followed"
     assert torch.equal(followed(torch.zeros_like(looks), found, both, 0.25)[:, 2], found), "the first time"
     assert torch.equal(followed(looks, found, both, 0.0), looks)
+    assert not followed(torch.zeros_like(looks), found, both, 0.0).any(), "nor what was not known before"
     for _ in range(20):
         looks = followed(looks, found, both, 0.25)
     assert likeness(found, looks).tolist() == pytest.approx([1, 1], abs=0.01)
