@@ -60,8 +60,7 @@ def run(args: argparse.Namespace) -> None:
                 peaks[network.precision] = speed.peak(device, DTYPES[network.precision])
                 if sentence := price(network.precision, device):
                     print(sentence)
-            usual = VARIANTS[variant].large_size if device.type == "cuda" else VARIANTS[variant].input_size
-            sizes = [size or usual for size in args.size]
+            sizes = [size or VARIANTS[variant].size_on(network.device) for size in args.size]
             # The least work first: what is too slow for one is so for all after it.
             todo = sorted(itertools.product(sizes, args.objects), key=lambda pair: pair[0] ** 2 * pair[1])
             for number, (size, count) in enumerate(todo):

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import torch
+
 from fastgan_core.errors import FastganError
 from fastgan_core.model.lite import Lite
 from fastgan_core.model.lite_step import LiteStep
@@ -16,6 +18,10 @@ class Variant:
     step: type[PaperStep] | type[LiteStep]  # what is run of it; its ``ends`` names the tensors and their shapes
     input_size: int  # side of the square whose area the network's input has by default, pixels
     large_size: int  # the same where a GPU runs it, or nobody waits for the masks
+
+    def size_on(self, device: torch.device) -> int:
+        """The side where nobody chose one: a GPU has time for the large one."""
+        return self.large_size if device.type == "cuda" else self.input_size
 
 
 VARIANTS = {

@@ -33,8 +33,9 @@ class WeightsInfo:
         return usual.large_size if self.input_size == usual.input_size else self.input_size
 
     def size_on(self, device: torch.device) -> int:
-        """The side where nobody chose one: a GPU has time for the large one."""
-        return self.large_size if device.type == "cuda" else self.input_size
+        """The variant's side on a device, or the one size that these weights have."""
+        usual = VARIANTS[self.variant]
+        return usual.size_on(device) if self.input_size == usual.input_size else self.input_size
 
 
 def save_weights(
