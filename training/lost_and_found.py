@@ -110,12 +110,10 @@ def strangers(network: Network, tracker: Tracker, views: list[View], likeness: l
         masks = torch.from_numpy(labels > 0)[None, None].to(network.dtype)
         with torch.inference_mode():
             image = step.to_image(small, network.dtype)
-            state = network.start(image, masks)
-            _, seen = network.step(image, state, torch.zeros(1, dtype=torch.bool))
-        marked.append((state, seen, masks))
+            marked.append(network.start(image, masks)[1])
     random = np.random.default_rng(0)
-    pairs = [(state, *other[1:]) for state, *_ in marked for other in marked if other[0] is not state]
-    found = (float(network.resemblance(*pair)) for pair in pairs)
+    pairs = [(one, other[:, None]) for one in marked for other in marked if other is not one]
+    found = (float(evidence.resemblance(*pair)) for pair in pairs)
     return [(1.0, random.choice(likeness), resembles, False) for resembles in found]
 
 

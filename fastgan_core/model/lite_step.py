@@ -4,12 +4,14 @@ import torch
 from torch import nn
 
 from fastgan_core.model.aggregation import aggregate, others
-from fastgan_core.model.lite import KEY, VALUE, WIDTHS, Lite
+from fastgan_core.model.lite import KEY, MERGED, VALUE, WIDTHS, Lite
 from fastgan_core.model.regressor import STRIDE
 
-# Slots of an object's memory, a frame in each: the reference, never forgotten; the last frame; a ring of earlier ones.
+# Slots of an object's memory, a frame in each: the reference, never forgotten; the last frame; a ring of earlier ones,
+# in which one cell stands for four.
 LAST, RING = 1, 5
-SLOTS = LAST + 1 + RING
+WHOLE = LAST + 1
+SLOTS = WHOLE + RING
 
 
 class LiteStep(nn.Module):
@@ -23,11 +25,15 @@ class LiteStep(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, image, previous, memory, keys, values, absent, lost, marked):
+    def forward(self, image, previous, memory, keys, values, ring_keys, ring_values, absent, lost, marked):
         lost, marked = lost.view(-1, 1, 1, 1) > 0.5, marked.view(-1, 1, 1, 1) > 0.5
         frame = self.model.encode(image)
-        cells = absent[:, :, None, None].expand(-1, -1, keys.shape[2], keys.shape[3])
-        found = self.model.read(frame, keys.flatten(1, 3), values.flatten(1, 3), cells.flatten(1))
+        found = self.model.read(
+            frame,
+            torch.cat([keys.flatten(1, 3), ring_keys.flatten(1, 3)], dim=1),
+            torch.cat([values.flatten(1, 3), ring_values.flatten(1, 3)], dim=1),
+            torch.cat([spread(absent[:, :WHOLE], keys), spread(absent[:, WHOLE:] + MERGED, ring_keys)], dim=1),
+        )
         logits, memory = self.model.decode(frame, found, planes(previous, lost), memory)
         masks = torch.where(marked, previous, aggregate(logits.float(), lost).to(previous.dtype))
         value = self.model.remember(frame, planes(masks, lost))
@@ -37,18 +43,26 @@ class LiteStep(nn.Module):
     def ends(variant: str, objects, rows, columns) -> tuple[dict[str, tuple], dict[str, tuple]]:
         """Shapes of inputs and outputs by name, for a number of objects and of rows and columns of 32 pixels."""
         image, grid = (STRIDE * rows, STRIDE * columns), (2 * rows, 2 * columns)
-        mask, memory = (objects, 1, *image), (objects, WIDTHS[0], 8 * rows, 8 * columns)
+        quarter, ring = (8 * rows, 8 * columns), (objects, RING, rows, columns)
+        previous, memory = (objects, 1, *quarter), (objects, WIDTHS[0], *quarter)
         inputs = {
             "image": (1, 3, *image),
-            "previous": mask,
+            "previous": previous,
             "memory": memory,
-            "keys": (objects, SLOTS, *grid, KEY),
-            "values": (objects, SLOTS, *grid, VALUE),
+            "keys": (objects, WHOLE, *grid, KEY),
+            "values": (objects, WHOLE, *grid, VALUE),
+            "ring_keys": (*ring, KEY),
+            "ring_values": (*ring, VALUE),
             "absent": (objects, SLOTS),
             "lost": (objects,),
             "marked": (objects,),
         }
-        outputs = {"logits": mask, "next_memory": memory, "key": (1, *grid, KEY), "value": (objects, *grid, VALUE)}
+        outputs = {
+            "logits": previous,
+            "next_memory": memory,
+            "key": (1, *grid, KEY),
+            "value": (objects, *grid, VALUE),
+        }
         return inputs, outputs
 
 
@@ -63,3 +77,8 @@ def planes(masks: torch.Tensor, lost: torch.Tensor) -> torch.Tensor:
     """
     shown = masks.masked_fill(lost, 0)
     return torch.cat([masks, others(shown, dim=0)], dim=1)
+
+
+def spread(absent: torch.Tensor, slots: torch.Tensor) -> torch.Tensor:
+    """What holds for slots ``(N, T)``, for each of the cells of ``(N, T, h, w, C)``: ``(N, T * h * w)``."""
+    return absent[:, :, None, None].expand(-1, -1, *slots.shape[2:4]).flatten(1)

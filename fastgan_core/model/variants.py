@@ -27,7 +27,7 @@ class Variant:
 VARIANTS = {
     "resnet50": Variant(PaperStep, 512, 512),  # the paper's
     "resnet18": Variant(PaperStep, 384, 384),  # the same, for small machines
-    "lite": Variant(LiteStep, 384, 512),  # one encoder pass for all objects
+    "lite": Variant(LiteStep, 384, 640),  # one encoder pass for all objects
 }
 
 

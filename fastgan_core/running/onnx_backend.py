@@ -118,7 +118,7 @@ class OnnxRuntimeRunner:
 
     def __call__(self, *inputs: torch.Tensor) -> list[torch.Tensor]:
         inputs = [tensor.contiguous() for tensor in inputs]
-        count, _, height, width = inputs[1].shape  # previous, of any network
+        count, (height, width) = len(inputs[1]), inputs[0].shape[-2:]  # of previous and of the image, of any network
         names, shapes = VARIANTS[self.variant].step.ends(self.variant, count, height // STRIDE, width // STRIDE)
         outputs = [torch.empty(shape, device=self.device, dtype=self.dtype) for shape in shapes.values()]
         binding = self._session.io_binding()

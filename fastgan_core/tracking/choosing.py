@@ -72,13 +72,13 @@ def measured(network: Network, size: tuple[int, int]) -> float:
     image = torch.rand(1, 3, *size).to(network.dtype)
     mask = torch.zeros(1, 1, *size, dtype=network.dtype)
     mask[..., size[0] // 4 : size[0] // 2, size[1] // 4 : size[1] // 2] = 1
-    state, no = network.start(image, mask), torch.zeros(1, dtype=torch.bool)
+    (state, _), no = network.start(image, mask), torch.zeros(1, dtype=torch.bool)
     times, end = [], None
     while len(times) < STEPS + 2 and (end is None or time.perf_counter() < end):
         begin = time.perf_counter()
-        _, seen = network.step(image, state, no)
+        logits, seen = network.step(image, state, no)
         times.append(1000 * (time.perf_counter() - begin))
-        state = network.keep(state, seen, mask, Verdict(no, no, ~no))
+        state = network.keep(state, seen, logits.sigmoid(), Verdict(no, no, ~no))
         if len(times) == 2:
             end = time.perf_counter() + SECONDS
     return round(statistics.median(times[2:] or times[1:]), 2)

@@ -14,7 +14,7 @@ STEP = 2  # every other pixel in each direction is counted
 LEAST = 32  # with fewer of them a histogram says little about an object
 COPIES = 32  # of each bin on a GPU, see _counted()
 USUAL = 0.93  # likeness that is assumed of an object whose colours are not known
-CELL, LEAST_CELLS = 16, 4.0  # pixels; of a mask that covers fewer cells the features are those of what is around it
+LEAST_CELLS = 4.0  # of a mask that covers fewer cells of the features they are those of what is around it
 # Logistics; docs/lost_and_found.md says how their weights were found.
 SURE, ALIKE, BIAS = 24.7, 16.1, -34.2
 RESEMBLES, ALIKE_TOO, BIAS_TOO = 40.0, 10.0, -42.3  # where there is a resemblance; sureness says nothing beside it
@@ -24,7 +24,8 @@ def colours(small: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     """Histograms of colour, with the brightness relative to the frame's, so that more or less light changes little.
 
     Args:
-        small: frame ``(h, w, 3) uint8 RGB``. masks: ``(N, 1, h, w)``, weight of each pixel.
+        small: frame ``(h, w, 3) uint8 RGB``. masks: weight of each pixel, ``(N, 1, ...)`` at this resolution or one
+            some times coarser.
 
     Returns:
         ``(N, BINS) float32``, each sums to 1; zeros for a mask of less than ``LEAST`` counted pixels.
@@ -36,7 +37,7 @@ def colours(small: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     across = _bins(0.5 + 1.5 * (red - green) / total, SHADES)  # beyond 0 and 1 are pure colours alone
     down = _bins(0.5 + 0.75 * (red + green - 2 * blue) / total, SHADES)
     place = ((across * SHADES + down) * TONES + tone).flatten()
-    weights = masks[:, 0, ::STEP, ::STEP].flatten(1).float()
+    weights = F.interpolate(masks.float(), size=tone.shape).flatten(1)
     counts = _counted(place, weights, COPIES if place.is_cuda else 1)
     sizes = counts.sum(dim=1, keepdim=True)
     return counts / sizes.clamp(min=LEAST) * (sizes >= LEAST)
@@ -77,12 +78,13 @@ def embedding(key: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     """The mean feature of what each mask covers, as persons and faces are told apart by.
 
     Args:
-        key: of a frame, ``(1, h/16, w/16, C)``. masks: ``(N, 1, h, w)``, weight of each pixel.
+        key: of a frame, ``(1, h, w, C)``.
+        masks: weight of each pixel, ``(N, 1, ...)`` at a resolution some times finer.
 
     Returns:
         ``(N, C) float32`` of length 1; zeros for a mask of less than ``LEAST_CELLS``.
     """
-    weights = F.avg_pool2d(masks.float(), CELL).flatten(1)
+    weights = F.avg_pool2d(masks.float(), masks.shape[-1] // key.shape[2]).flatten(1)
     means = F.normalize(weights @ key[0].float().flatten(0, 1), dim=1)
     return means * (weights.sum(dim=1, keepdim=True) >= LEAST_CELLS)
 

@@ -53,8 +53,8 @@ class Captured:
         start = [tensor.clone() for tensor in self._state.tensors()]
 
         def run():
-            state, masks, scores = advance(network, self._small, self._state, threshold)
-            labels = device_labels(masks, state.lost, self._ids, size)
+            state, logits, scores = advance(network, self._small, self._state, threshold)
+            labels = device_labels(logits, state.lost, self._ids, size)
             for target, tensor in zip(self._state.tensors(), state.tensors(), strict=True):
                 target.copy_(tensor)
             return labels, torch.stack([scores, state.lost.to(scores.dtype)])

@@ -26,6 +26,14 @@ class Verdict(NamedTuple):
     sure: torch.Tensor  # not lost, and beyond doubt
 
 
+class Trust(NamedTuple):
+    """How a network's scores are taken."""
+
+    regained: float  # score from which on a lost object is found
+    sure: float  # score from which on one that is followed is surely seen
+    follows: float  # weight of a frame in what is known of an object lately, see evidence.py
+
+
 class Network(ABC):
     """A network with what it keeps of each object: an opaque state.
 
@@ -37,9 +45,7 @@ class Network(ABC):
         runner: what runs it, see :mod:`fastgan_core.running.backends`.
     """
 
-    # Scores from which on a lost object is found, and one that is followed is surely seen, and the weight of a frame in
-    # what is known of an object lately (evidence.py). These are for a network of which colours alone are checked.
-    regained, sure, follows = 0.8, 0.8, 0.0
+    trust = Trust(regained=0.8, sure=0.8, follows=0.0)  # for a network of which colours alone are checked
 
     def __init__(self, runner):
         self.runner = runner
@@ -52,18 +58,24 @@ class Network(ABC):
             prepare(count, size)
 
     @abstractmethod
-    def start(self, image: torch.Tensor, masks: torch.Tensor) -> Any:
-        """The state of objects in their reference frame.
+    def start(self, image: torch.Tensor, masks: torch.Tensor) -> tuple[Any, torch.Tensor]:
+        """The state of objects in their reference frame, and their features there.
 
         Args:
             image: ``(1, 3, h, w)`` in [0, 1], h and w multiples of 32. masks: ``(N, 1, h, w)`` in [0, 1].
+
+        Returns:
+            the state, and as :meth:`features`.
         """
 
-    def add_view(self, image: torch.Tensor, masks: torch.Tensor, state: Any) -> Any:
-        """The state of the same objects after each was marked once more, in another frame.
+    def add_view(self, image: torch.Tensor, masks: torch.Tensor, state: Any) -> tuple[Any, torch.Tensor]:
+        """The state of the same objects after each was marked once more, in another frame, and their features there.
 
         Args:
             image, masks: as of :meth:`start`. state: of these objects, at the size of the masks.
+
+        Returns:
+            as of :meth:`start`.
 
         Raises:
             FastganError: the network remembers one view of an object alone.
@@ -81,20 +93,21 @@ class Network(ABC):
             image: ``(1, 3, h, w)`` in [0, 1]. lost: ``(N,) bool``, objects that take nothing from the others.
 
         Returns:
-            logits ``(N, 1, h, w)``, each object on its own, and what :meth:`keep` needs of the frame.
+            logits of each object on its own, ``(N, 1, ...)`` at the input's resolution or a coarser one, and what
+            :meth:`keep` needs of the frame.
         """
 
-    def resemblance(self, state: Any, seen: Any, pixels: torch.Tensor) -> torch.Tensor:
-        """How much what masks cover is like the objects where they were marked, in the network's own features.
+    def features(self, seen: Any, pixels: torch.Tensor) -> torch.Tensor:
+        """What objects are told apart by, in the network's own features of the frame.
 
         Args:
-            state, seen: what was given to :meth:`step`, and its second result.
-            pixels: ``(N, 1, h, w)``, 1 where an object is, else 0.
+            seen: second result of :meth:`step`. pixels: weight of each pixel, ``(N, 1, ...)`` at the resolution of
+                the input or of the logits.
 
         Returns:
-            ``(N,)`` from 0 to 1, NaN where there is nothing to tell it by: a network without features of the frame.
+            ``(N, C) float32`` as of :func:`.evidence.embedding`; C is 0 for a network that has no such features.
         """
-        return torch.full_like(pixels[:, 0, 0, 0], torch.nan)
+        return pixels.new_zeros(len(pixels), 0)
 
     @abstractmethod
     def keep(self, state: Any, seen: Any, masks: torch.Tensor, verdict: Verdict) -> Any:
@@ -102,5 +115,5 @@ class Network(ABC):
 
         Args:
             state, seen: what was given to :meth:`step`, and its second result.
-            masks: ``(N, 1, h, w) float32`` in [0, 1], overlaps resolved.
+            masks: as the logits of :meth:`step`, float32 in [0, 1], overlaps resolved.
         """

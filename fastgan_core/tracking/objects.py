@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from fastgan_core.tracking.evidence import colours, followed
-from fastgan_core.tracking.network import VIEWS, Verdict
+from fastgan_core.tracking.network import VIEWS, Trust, Verdict
 
 USUAL_RATE = 0.02  # weight of a new frame in the usual share: a memory of about 50 frames
 VANISHED = 0.2  # an object that covers less than this part of its usual share is lost
@@ -25,25 +25,34 @@ class Objects:
     size: tuple[int, int]  # (h, w) of the network's input
     state: Any  # the network's, see network.py
     usual: torch.Tensor  # (N,) share of the frame that each object covers, averaged over the frames that show it
-    looks: torch.Tensor  # (N, VIEWS + 1, bins) colours of each object where it was marked, and lately, see evidence.py
+    # Of each object where it was marked, and lately, see evidence.py: the last in VIEWS + 1.
+    looks: torch.Tensor  # (N, VIEWS + 1, bins) colours
+    features: torch.Tensor  # (N, VIEWS + 1, C) the network's own
     lost: torch.Tensor  # (N,) bool
     live: torch.Tensor  # (N,) bool; False for rows that only fill up a batch of a fixed size
 
     @classmethod
-    def new(cls, ids, small: torch.Tensor, masks: torch.Tensor, state) -> "Objects":
-        """Objects in their reference frame ``small (h, w, 3) uint8``, ``masks (N, 1, h, w)``."""
+    def new(cls, ids, small: torch.Tensor, masks: torch.Tensor, state, features: torch.Tensor) -> "Objects":
+        """Objects in their reference frame.
+
+        Args:
+            small: ``(h, w, 3) uint8``. masks: ``(N, 1, h, w)``. state, features: of :meth:`.network.Network.start`.
+        """
         usual = masks.float().mean(dim=(1, 2, 3))
         no = torch.zeros_like(usual, dtype=torch.bool)
-        look = colours(small, masks)[:, None]
-        looks = torch.cat([F.pad(look, (0, 0, 0, VIEWS - 1)), look], dim=1)
-        return cls(tuple(ids), tuple(small.shape[:2]), state, usual, looks, no, ~no)
+        known = marked(colours(small, masks)), marked(features)
+        return cls(tuple(ids), tuple(small.shape[:2]), state, usual, *known, no, ~no)
 
-    def seen_again(self, small: torch.Tensor, masks: torch.Tensor, state) -> "Objects":
-        """The objects after each was marked once more, with the network's state after it; arguments as of new()."""
-        look = colours(small, masks)[:, None]
-        looks = torch.cat([self.looks[:, :1], look, self.looks[:, 1:-2], look], dim=1)
-        usual = masks.float().mean(dim=(1, 2, 3))
-        return replace(self, state=state, usual=usual, looks=looks, lost=torch.zeros_like(self.lost))
+    def seen_again(self, small: torch.Tensor, masks: torch.Tensor, state, features: torch.Tensor) -> "Objects":
+        """The objects after each was marked once more; arguments as of new()."""
+        return replace(
+            self,
+            state=state,
+            usual=masks.float().mean(dim=(1, 2, 3)),
+            looks=marked_again(self.looks, colours(small, masks)),
+            features=marked_again(self.features, features),
+            lost=torch.zeros_like(self.lost),
+        )
 
     def tensors(self) -> tuple[torch.Tensor, ...]:
         """All state; row n of each belongs to ``ids[n]``."""
@@ -55,30 +64,32 @@ class Objects:
         count = len(self.state)
         return Objects(ids, self.size, type(self.state)(*changed[:count]), *changed[count:])
 
-    def judged(self, scores: torch.Tensor, shares: torch.Tensor, threshold, regained: float, sure: float) -> Verdict:
+    def judged(self, scores: torch.Tensor, shares: torch.Tensor, threshold, trust: Trust) -> Verdict:
         """What to make of a frame.
 
         Args:
             scores: of :func:`.evidence.confidence`. shares: of :func:`fastgan_core.model.aggregation.won`.
             threshold: score under which an object is lost, a float or a tensor.
-            regained, sure: those with which it is found, and surely seen.
         """
         large = shares >= REGAINED_SHARE * self.usual
         gone = (scores < threshold) | (shares < VANISHED * self.usual)
-        back = (scores >= threshold) & (scores >= regained) & large
+        back = (scores >= threshold) & (scores >= trust.regained) & large
         lost = torch.where(self.lost, ~back, gone)
-        return Verdict(lost, lost & (scores >= PROMISING_SCORE) & large, ~lost & (scores >= sure))
+        return Verdict(lost, lost & (scores >= PROMISING_SCORE) & large, ~lost & (scores >= trust.sure))
 
-    def advanced(self, state, shares: torch.Tensor, found: torch.Tensor, verdict: Verdict, rate: float) -> "Objects":
+    def advanced(self, state, shares: torch.Tensor, found, features, verdict: Verdict, rate: float) -> "Objects":
         """The objects after a frame.
 
         Args:
-            state: the network's after it. shares: as of judged(). found: colours ``(N, bins)`` of what the masks cover.
+            state: the network's after it. shares: as of judged().
+            found, features: colours ``(N, bins)`` and features ``(N, C)`` of what the masks cover.
             rate: of :func:`.evidence.followed`.
         """
         usual = torch.where(verdict.lost, self.usual, torch.lerp(self.usual, shares, USUAL_RATE))
-        looks = followed(self.looks, found, verdict.sure, rate)
-        return replace(self, state=state, usual=usual, looks=looks, lost=verdict.lost)
+        looks, features = (
+            followed(known, new, verdict.sure, rate) for known, new in ((self.looks, found), (self.features, features))
+        )
+        return replace(self, state=state, usual=usual, looks=looks, features=features, lost=verdict.lost)
 
     def without(self, ids) -> "Objects | None":
         """The others; None when nothing is left."""
@@ -100,3 +111,15 @@ class Objects:
     def resized(self, size: tuple[int, int]) -> "Objects":
         """The same objects for another network size, after the camera changed its aspect."""
         return self if self.size == size else replace(self, size=size, state=self.state.resized(size))
+
+
+def marked(look: torch.Tensor) -> torch.Tensor:
+    """What is known of objects that were marked once, ``(N, VIEWS + 1, C)``, from what they look like there."""
+    look = look[:, None]
+    return torch.cat([F.pad(look, (0, 0, 0, VIEWS - 1)), look], dim=1)
+
+
+def marked_again(known: torch.Tensor, look: torch.Tensor) -> torch.Tensor:
+    """The same with another view of each: the oldest that was added gives way, the reference stays."""
+    look = look[:, None]
+    return torch.cat([known[:, :1], look, known[:, 1:-2], look], dim=1)

@@ -72,11 +72,12 @@ class PaperNetwork(Network):
         self._regress = model or (lambda *inputs: runner(*inputs)[:2])
         self._encode = model.encode_reference if model else self._features
 
-    def start(self, image: torch.Tensor, masks: torch.Tensor) -> PaperState:
+    def start(self, image: torch.Tensor, masks: torch.Tensor) -> tuple[PaperState, torch.Tensor]:
         reference = self._encode(image, masks)
         no = torch.zeros(len(masks), dtype=torch.bool, device=masks.device)
         zero = torch.zeros_like(no, dtype=torch.int32)
-        return PaperState(reference, masks, self._zeros(masks, "memory"), masks, no, zero, zero.clone())
+        state = PaperState(reference, masks, self._zeros(masks, "memory"), masks, no, zero, zero.clone())
+        return state, self.features(None, masks.float())
 
     def step(self, image: torch.Tensor, state: PaperState, lost: torch.Tensor) -> tuple[torch.Tensor, Seen]:
         sought = state.searching(lost)

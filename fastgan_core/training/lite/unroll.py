@@ -5,7 +5,7 @@ import torch.nn.functional as F
 
 from fastgan_core.data.synthesis import Clips
 from fastgan_core.model.aggregation import others
-from fastgan_core.model.lite import Features, Lite, cells, each
+from fastgan_core.model.lite import MERGED, Features, Lite, averaged, cells, each, merged
 
 FORMAT = torch.channels_last  # of images and of the weights of convolutions
 EVERY = 2  # of the frames before the last, every so many stays in the memory; what the tracker keeps lies further apart
@@ -30,34 +30,35 @@ def unroll(model: Lite, clips: Clips, forget: torch.Tensor, start: torch.Tensor)
         return Features(*(f[:, time] for f in features))
 
     def kept(time: int, masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Keys and values of a frame, for the memory."""
+        """Keys and values of a frame, for the memory, from masks at 1/4."""
         frame, rows = at(time), planes(masks)
-        keys = cells(each(frame.key, len(rows))).expand(len(rows), -1, -1)
-        return keys.float(), cells(model.remember(frame, rows)).float()
+        return each(frame.key, len(rows)).expand(len(rows), -1, -1, -1).float(), model.remember(frame, rows).float()
 
-    reference = kept(0, clips.masks[:, 0])
-    earlier, last = [reference], None
+    reference = kept(0, averaged(clips.masks[:, 0], 4))
+    earlier, last = [], None
     memory = model.initial_memory(count * objects, size, images)
-    previous, outputs = planes(start), []
+    previous, outputs = planes(averaged(start, 4)), []
     for time in range(1, frames):
         frame, lost = at(time), forget[time - 1].view(-1, 1, 1, 1)
         previous, memory = previous.masked_fill(lost, 0), memory.masked_fill(lost, 0)
-        views = earlier + ([last] if last else [])
-        absent = [torch.zeros_like(keys[:, :, 0]) for keys, _ in views]
+        views = [reference, *([last] if last else []), *earlier]
+        absent = [torch.zeros_like(keys[:, 0]).flatten(1) for keys, _ in views]
         if last:
-            absent[-1] = absent[-1].masked_fill(lost.view(-1, 1), float("-inf"))
+            absent[1] = absent[1].masked_fill(lost.view(-1, 1), float("-inf"))
+        absent[2:] = [weight + MERGED for weight in absent[2:]]
         # The likeness of keys is a difference of large numbers, too coarse in half precision.
         with torch.autocast(images.device.type, enabled=False):
-            keys, values = (torch.cat(parts, dim=1) for parts in zip(*views, strict=True))
+            keys, values = (torch.cat([cells(x) for x in parts], dim=1) for parts in zip(*views, strict=True))
             found = model.read(frame._replace(key=frame.key.float()), keys, values, torch.cat(absent, dim=1))
         logits, memory = model.decode(frame, found, previous, memory)
-        logits = logits.float().view(count, objects, *size)
-        outputs.append(logits.masked_fill(~clips.valid[:, :, None, None], -1e4))
-        masks = aggregated(outputs[-1])
+        logits = logits.float().unflatten(0, (count, objects))[:, :, 0]
+        logits = logits.masked_fill(~clips.valid[:, :, None, None], -1e4)
+        outputs.append(F.interpolate(logits, size=size, mode="bilinear", align_corners=False))
+        masks = aggregated(logits)
         previous = planes(masks)
         if time < frames - 1:
             if last and (time - 1) % EVERY == 0:
-                earlier.append(last)
+                earlier.append(tuple(merged(x) for x in last))
             last = kept(time, masks)
     return torch.stack(outputs, dim=1)
 

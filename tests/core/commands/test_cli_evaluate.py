@@ -37,7 +37,7 @@ def test_nobody_waits_for_a_score_so_that_it_is_taken_at_the_large_size(monkeypa
         raise FastganError(f"size {tracker.shrink(np.zeros((64, 64, 3), np.uint8)).pixels.shape}")
 
     monkeypatch.setattr(Tracker, "set_reference", marked)
-    for more, side in (((), 512), (("--size", 96), 96)):
+    for more, side in (((), 640), (("--size", 96), 96)):
         assert fastgan(monkeypatch, "evaluate", "--root", davis, "--split", "train", "--device", "cpu", *more) == 2
         assert f"size torch.Size([{side}, {side}, 3])" in capsys.readouterr().err
 

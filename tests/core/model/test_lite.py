@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from fastgan_core.errors import FastganError
-from fastgan_core.model.lite import KEY, VALUE, Lite, cells, each
+from fastgan_core.model.lite import KEY, MERGED, VALUE, Lite, cells, each, merged
 from fastgan_core.model.lite_encoder import CHANNELS, EPSILON, LiteEncoder
 
-SIZE = (64, 96)
+SIZE, QUARTER = (64, 96), (16, 24)
 CELLS = SIZE[0] // 16 * SIZE[1] // 16
 
 
@@ -29,9 +29,9 @@ def step(lite, frames, masks, absent=None):
 
 def test_shapes(lite):
     with torch.no_grad():
-        logits, memory = step(lite, torch.rand(1, 3, *SIZE), torch.rand(3, 2, *SIZE))
-    assert logits.shape == (3, 1, *SIZE)
-    assert memory.shape == (3, 32, 16, 24)
+        logits, memory = step(lite, torch.rand(1, 3, *SIZE), torch.rand(3, 2, *QUARTER))
+    assert logits.shape == (3, 1, *QUARTER)
+    assert memory.shape == (3, 32, *QUARTER)
 
 
 def test_features_of_the_encoder():
@@ -42,7 +42,7 @@ def test_features_of_the_encoder():
 
 
 def test_objects_of_a_batch_of_frames_are_those_of_each_frame(lite):
-    frames, masks = torch.rand(2, 3, *SIZE), torch.rand(4, 2, *SIZE)
+    frames, masks = torch.rand(2, 3, *SIZE), torch.rand(4, 2, *QUARTER)
     with torch.no_grad():
         together = step(lite, frames, masks)
         for number in range(2):
@@ -69,6 +69,22 @@ def test_what_is_absent_from_the_memory_is_not_read(lite):
     absent[:, CELLS:] = float("-inf")
     alone = lite.read(frame, keys[:, :CELLS], values[:, :CELLS], absent[:, :CELLS])
     torch.testing.assert_close(lite.read(frame, keys, values, absent), alone)
+
+
+def test_a_cell_that_stands_for_four_alike_is_read_as_often_as_they_are(lite):
+    frame = lite.encode(torch.rand(1, 3, *SIZE))
+    other_key, other_value = torch.rand(1, CELLS, KEY), torch.rand(1, CELLS, VALUE)
+    key, value = torch.rand(1, KEY, 2, 3), torch.rand(1, VALUE, 2, 3)
+    four = [x.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3) for x in (key, value)]
+    none = torch.zeros(1, CELLS)
+
+    def read(key, value, weight):
+        keys, values = torch.cat([other_key, cells(key)], dim=1), torch.cat([other_value, cells(value)], dim=1)
+        return lite.read(frame, keys, values, torch.cat([none, torch.full((1, len(keys[0]) - CELLS), weight)], dim=1))
+
+    whole = read(*four, 0.0)
+    torch.testing.assert_close(read(*(merged(x) for x in four), MERGED), whole, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(read(*(merged(x) for x in four), 0.0), whole, rtol=1e-2)
 
 
 def test_imagenet_weights_are_folded(tmp_path):
@@ -112,5 +128,5 @@ def test_weights_that_are_not_this_network_are_refused(tmp_path, content):
         path.write_bytes(content)
     elif content:
         torch.save(content, path)
-    with pytest.raises(FastganError, match="does not hold EfficientNet-Lite0"):
+    with pytest.raises(FastganError, match="does not hold EfficientNet-Lite2"):
         LiteEncoder().load_imagenet(path)

@@ -69,7 +69,7 @@ def test_the_default_network_is_the_same_everywhere(lite, lite_file, backend, is
     for count, size in ((1, (64, 96)), (3, (96, 32))):
         masks = torch.rand(count, 1, *size) / count
         images = torch.rand(3, 1, 3, *size)
-        states = [network.start(images[0], masks) for network in (plain, other)]
+        states = [network.start(images[0], masks)[0] for network in (plain, other)]
         for image in images[1:]:
             lost = torch.arange(count) == 1
             verdict = Verdict(lost, torch.zeros_like(lost), ~lost)
@@ -79,7 +79,7 @@ def test_the_default_network_is_the_same_everywhere(lite, lite_file, backend, is
             for a, b in zip(*([logits, *seen] for logits, seen in steps), strict=True):
                 torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
             states = [
-                network.keep(state, seen, masks, verdict)
+                network.keep(state, seen, steps[0][0].sigmoid(), verdict)
                 for network, state, (_, seen) in zip((plain, other), states, steps, strict=True)
             ]
 

@@ -26,7 +26,7 @@ def test_round_trip(any_model, tmp_path):
 
 def test_a_gpu_has_time_for_the_large_one_of_the_usual_sizes(lite, model, tmp_path):
     file, cpu, gpu = tmp_path / "weights.safetensors", torch.device("cpu"), torch.device("cuda", 1)
-    for network, size, sides in ((lite, None, (384, 512)), (lite, 128, (128, 128)), (model, None, (384, 384))):
+    for network, size, sides in ((lite, None, (384, 640)), (lite, 128, (128, 128)), (model, None, (384, 384))):
         save_weights(file, network, size)
         _, info = load_weights(file)
         assert (info.size_on(cpu), info.size_on(gpu)) == sides

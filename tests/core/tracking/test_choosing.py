@@ -153,7 +153,7 @@ def test_a_kept_conversion_is_the_same_network_and_others_are_their_own(lite, fi
     kept = Tracker(open_fastest(file, "auto", "fp32", 0)[0], size=64)
     assert not calls
     masks = []
-    for tracker in (kept, Tracker(lite, device="cpu", precision="fp32", size=64)):
+    for tracker in (kept, Tracker.from_weights(file, "cpu", "fp32", size=64, backend="torch")):
         tracker.lost_threshold = 0.0
         tracker.set_reference(frame(), labels(1, 2))
         masks.append(np.stack([tracker.step(frame(seed=n)).labels for n in range(3)]))

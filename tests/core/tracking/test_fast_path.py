@@ -44,12 +44,11 @@ def test_folding_changes_nothing_but_the_operations(variant):
 @pytest.mark.parametrize("lost", [(False, False, False), (True, False, False), (True, True, True)])
 def test_labels_on_the_host_are_those_of_the_device(lost):
     torch.manual_seed(1)
-    coarse = torch.nn.functional.interpolate(4 * torch.randn(3, 1, 8, 10), size=(64, 80), mode="bicubic")
-    masks = torch.cat([torch.zeros_like(coarse[:1]), coarse]).softmax(dim=0)[1:]
+    logits = torch.nn.functional.interpolate(4 * torch.randn(3, 1, 8, 10), size=(64, 80), mode="bicubic")
     lost = torch.tensor(lost)
-    wanted = device_labels(masks, lost, torch.tensor([3, 9, 200]), (150, 190)).numpy()
+    wanted = device_labels(logits, lost, torch.tensor([3, 9, 200]), (150, 190)).numpy()
     rows = (~lost).nonzero().flatten().tolist()
-    found = host_labels(masks.numpy(), rows, (3, 9, 200), (150, 190))
+    found = host_labels(logits.numpy(), rows, (3, 9, 200), (150, 190))
     assert found.dtype == np.uint8
     assert set(np.unique(wanted)) == {0, *(i for i, gone in zip((3, 9, 200), lost, strict=True) if not gone)}
     assert (found == wanted).mean() > 0.99
@@ -61,11 +60,11 @@ def test_rows_that_fill_up_a_batch_do_not_touch_the_objects(any_model):
     tracker.set_reference(frame(), labels(1, 2, 3))
     small = tracker.shrink(frame(seed=1)).pixels
     with torch.inference_mode():
-        state, masks, scores = advance(tracker._network, small, tracker._objects, 0.0)
-        padded, more_masks, more_scores = advance(tracker._network, small, filled_up(tracker._objects, 4), 0.0)
-    torch.testing.assert_close(more_masks[:3], masks)
+        state, logits, scores = advance(tracker._network, small, tracker._objects, 0.0)
+        padded, more_logits, more_scores = advance(tracker._network, small, filled_up(tracker._objects, 4), 0.0)
+    torch.testing.assert_close(more_logits[:3], logits)
     torch.testing.assert_close(more_scores, torch.cat([scores, torch.zeros(1)]))
-    assert not more_masks[3].any()
+    assert (more_logits[3] == float("-inf")).all()
     for ours, plain in zip(padded.tensors(), state.tensors(), strict=True):
         torch.testing.assert_close(ours[:3], plain, rtol=1e-3, atol=1e-3)
 
@@ -77,12 +76,12 @@ def test_a_row_that_was_an_objects_before_does_not_touch_the_others(any_model):
     four, three = tracker._objects, tracker._objects.without([4])
     small = tracker.shrink(frame(seed=1)).pixels
     with torch.inference_mode():
-        state, masks, _ = advance(tracker._network, small, three, 0.0)
-        stale, more_masks, _ = advance(
+        state, logits, _ = advance(tracker._network, small, three, 0.0)
+        stale, more_logits, _ = advance(
             tracker._network, small, replace(four, live=torch.tensor([True, True, True, False])), 0.0
         )
-    torch.testing.assert_close(more_masks[:3], masks)
-    assert not more_masks[3].any()
+    torch.testing.assert_close(more_logits[:3], logits)
+    assert (more_logits[3] == float("-inf")).all()
     for ours, plain in zip(stale.tensors(), state.tensors(), strict=True):
         torch.testing.assert_close(ours[:3], plain, rtol=1e-3, atol=1e-3)
 
@@ -107,9 +106,9 @@ def test_a_step_never_looks_at_a_value(variant):
     network = network_of(OnMeta(variant))
     with network.device, torch.inference_mode():
         small, masks = torch.empty(64, 96, 3, dtype=torch.uint8), torch.empty(3, 1, 64, 96)
-        objects = Objects.new((1, 2, 3), small, masks, network.start(torch.empty(1, 3, 64, 96), masks))
-        after, _, _ = advance(network, small, objects, torch.empty(()))
-        labels = device_labels(masks, after.lost, torch.empty(3, dtype=torch.uint8), (48, 72))
+        objects = Objects.new((1, 2, 3), small, masks, *network.start(torch.empty(1, 3, 64, 96), masks))
+        after, logits, _ = advance(network, small, objects, torch.empty(()))
+        labels = device_labels(logits, after.lost, torch.empty(3, dtype=torch.uint8), (48, 72))
     assert labels.shape == (48, 72)
     assert [t.shape for t in after.tensors()] == [t.shape for t in objects.tensors()]
     assert [t.dtype for t in after.tensors()] == [t.dtype for t in objects.tensors()]

@@ -8,7 +8,9 @@ import pytest
 import torch
 from footage import frame, labels
 
-from fastgan_core.model.lite_step import LAST, RING, SLOTS, planes
+from fastgan_core.model.lite import averaged
+from fastgan_core.model.lite_step import LAST, RING, WHOLE, planes
+from fastgan_core.tracking.evidence import resemblance
 from fastgan_core.tracking.lite_network import EVERY, LiteState
 from fastgan_core.tracking.network import VIEWS, Verdict
 from fastgan_core.tracking.objects import Objects
@@ -30,7 +32,7 @@ def state(network) -> LiteState:
     masks = torch.zeros(2, 1, *SIZE)
     masks[0, :, :32], masks[1, :, 32:] = 1, 1
     with torch.inference_mode():
-        return network.start(torch.rand(1, 3, *SIZE), masks)
+        return network.start(torch.rand(1, 3, *SIZE), masks)[0]
 
 
 def verdict(lost=(False, False), sure=(True, True)) -> Verdict:
@@ -49,10 +51,14 @@ def kept(network, state: LiteState, number: int, what: Verdict) -> LiteState:
 
 def remembered(state: LiteState, row: int) -> list[float]:
     """The number in each slot of an object's memory; NaN where nothing is."""
-    assert torch.equal(state.keys[row, LAST:, 0, 0, 0], state.values[row, LAST:, 0, 0, 0])
+    keys, values = (
+        torch.cat([whole[row, :, 0, 0, 0], ring[row, :, 0, 0, 0]])
+        for whole, ring in ((state.keys, state.ring_keys), (state.values, state.ring_values))
+    )
+    assert torch.equal(keys[LAST:], values[LAST:])
     there = state.absent[row] == 0
     assert torch.equal(state.absent[row] == float("-inf"), ~there)
-    return torch.where(there, state.values[row, :, 0, 0, 0], torch.nan).tolist()
+    return torch.where(there, values, torch.nan).tolist()
 
 
 def test_an_object_that_was_marked_has_its_reference_and_nothing_else(network, state):
@@ -109,23 +115,19 @@ def test_added_views_stay_beside_the_reference_and_the_oldest_of_them_gives_way(
     masks[:, :, :, 48:] = 1
     for number in range(1, EVERY * RING + 1):
         state = kept(network, state, number, verdict())
-    reference, first, views = state.values[:, 0].clone(), state.embeddings[:, 0].clone(), []
-    assert not torch.equal(*first)
+    reference, views = state.values[:, 0].clone(), []
     for count in range(1, VIEWS + 2):
-        state = network.add_view(image + count / 10, masks, state)
+        state, _ = network.add_view(image + count / 10, masks, state)
         there = min(count, VIEWS - 1)
         assert (state.absent == 0).sum(dim=1).tolist() == [1 + there] * 2, "what it had remembered by itself is gone"
-        assert torch.equal(state.previous, masks) and not state.memory.any()
-        new = [value for value in state.values[0, SLOTS - there :] if not any(torch.equal(value, v) for v in views)]
+        assert torch.equal(state.previous, averaged(masks, 4)) and not state.memory.any()
+        new = [value for value in state.ring_values[0, RING - there :] if not any(torch.equal(value, v) for v in views)]
         assert len(new) == 1
         views = [*views, new[0]][-(VIEWS - 1) :]
         for number in range(1, 2 * EVERY * RING):
             state = kept(network, state, number, verdict())
         assert torch.equal(state.values[:, 0], reference)
-        assert torch.equal(state.embeddings[:, 0], first)
-        assert state.embeddings.any(dim=2).sum(dim=1).tolist() == [2 + there] * 2, "what is known lately beside them"
-        assert torch.equal(*state.embeddings[:, 1 + (count - 1) % (VIEWS - 1)]), "of both objects the same was marked"
-        assert all(any(torch.equal(value, view) for value in state.values[0]) for view in views)
+        assert all(any(torch.equal(value, view) for value in state.ring_values[0]) for view in views)
     assert (state.absent == 0).all()
 
 
@@ -157,18 +159,20 @@ def test_the_order_of_objects_does_not_matter_and_a_lost_one_does_not_touch_the_
 
 @torch.inference_mode()
 def test_what_was_marked_resembles_itself_and_another_view_is_enough(network, state):
-    nothing, image, masks = torch.zeros(2, dtype=torch.bool), torch.rand(1, 3, *SIZE), state.previous
+    nothing, image, masks = torch.zeros(2, dtype=torch.bool), torch.rand(1, 3, *SIZE), torch.zeros(2, 1, *SIZE)
     image[..., 48:] = 0
+    masks[0, :, :32], masks[1, :, 32:] = 1, 1
     right = torch.zeros_like(masks)
     right[..., 48:] = 1
-    marked = network.start(image, masks)
-    _, seen = network.step(image, marked, nothing)
-    assert network.resemblance(marked, seen, masks).tolist() == pytest.approx([1, 1], abs=1e-4)
-    elsewhere = network.resemblance(marked, seen, right)
-    assert (elsewhere < 0.999).all()
-    twice = network.add_view(image, right, marked)
-    assert network.resemblance(twice, seen, right).tolist() == pytest.approx([1, 1], abs=1e-4)
-    assert network.resemblance(twice, seen, masks).tolist() == pytest.approx([1, 1], abs=1e-4)
+    small = torch.zeros(*SIZE, 3, dtype=torch.uint8)
+    marked = Objects.new((1, 2), small, masks, *network.start(image, masks))
+    _, seen = network.step(image, marked.state, nothing)
+    here, elsewhere = network.features(seen, masks), network.features(seen, right)
+    assert resemblance(here, marked.features).tolist() == pytest.approx([1, 1], abs=1e-4)
+    assert (resemblance(elsewhere, marked.features) < 0.999).all()
+    twice = marked.seen_again(small, right, *network.add_view(image, right, marked.state))
+    assert resemblance(elsewhere, twice.features).tolist() == pytest.approx([1, 1], abs=1e-4)
+    assert resemblance(here, twice.features).tolist() == pytest.approx([1, 1], abs=1e-4)
 
 
 @torch.inference_mode()
@@ -180,23 +184,25 @@ def test_the_memory_fits_another_aspect(lite):
         tracker.step(frame(seed=seed))
     before = tracker._objects
     wide = before.resized((32, 128))
-    assert wide.state.keys.shape == (2, SLOTS, 2, 8, before.state.keys.shape[-1])
+    assert wide.state.keys.shape == (2, WHOLE, 2, 8, before.state.keys.shape[-1])
+    assert wide.state.ring_keys.shape == (2, RING, 1, 4, before.state.keys.shape[-1])
     assert torch.equal(wide.state.absent, before.state.absent)
     torch.testing.assert_close(wide.state.values.mean(), before.state.values.mean(), rtol=0.2, atol=0.01)
     assert before.resized(before.size) is before
     small = torch.zeros(32, 128, 3, dtype=torch.uint8)
-    after, masks, _ = advance(tracker._network, small, wide, 0.0)
-    assert masks.isfinite().all() and after.size == (32, 128)
+    after, logits, _ = advance(tracker._network, small, wide, 0.0)
+    assert logits.isfinite().all() and after.size == (32, 128)
 
 
 def test_no_arithmetic_with_what_is_absent(network, state):
     """A lost object with the reference alone, for twenty frames: nothing becomes NaN."""
-    objects = Objects.new((1, 2), torch.zeros(*SIZE, 3, dtype=torch.uint8), state.previous, state)
+    features = torch.zeros(2, state.keys.shape[-1])
+    objects = Objects.new((1, 2), torch.zeros(*SIZE, 3, dtype=torch.uint8), torch.ones(2, 1, *SIZE), state, features)
     with torch.inference_mode():
         for _ in range(20):
-            objects, masks, _ = advance(network, torch.zeros(*SIZE, 3, dtype=torch.uint8), objects, 1.1)
+            objects, logits, _ = advance(network, torch.zeros(*SIZE, 3, dtype=torch.uint8), objects, 1.1)
     assert objects.lost.all()
-    assert masks.isfinite().all()
+    assert logits.isfinite().all()
     assert all(tensor.isfinite().all() for name, tensor in objects.state._asdict().items() if name != "absent")
 
 

@@ -16,7 +16,7 @@ def two():
     masks[:, :, :32, :32] = 1
     no, zero = torch.zeros(2, dtype=torch.bool), torch.zeros(2, dtype=torch.int32)
     state = PaperState(reference, masks, torch.zeros(2, 1, 64, 64), masks, no, zero, zero)
-    objects = Objects.new((1, 2), small, masks, state)
+    objects = Objects.new((1, 2), small, masks, state, torch.zeros(2, 0))
     objects.lost[0] = True
     return objects
 
@@ -25,9 +25,9 @@ def after(objects: Objects, scores: list[float], mask: float = 0.5) -> Objects:
     """The state after a frame in which both objects cover as much as ever."""
     masks, memory = torch.full((2, 1, 256, 256), mask), torch.ones(2, 1, 64, 64)
     seen = Seen(memory, objects.state.searching(objects.lost).place, objects.lost)
-    verdict = objects.judged(torch.tensor(scores), objects.usual, 0.5, 0.8, 0.8)
+    verdict = objects.judged(torch.tensor(scores), objects.usual, 0.5, PaperNetwork.trust)
     state = PaperNetwork.keep(None, objects.state, seen, masks, verdict)
-    return objects.advanced(state, objects.usual, objects.looks[:, -1], verdict, 0.0)
+    return objects.advanced(state, objects.usual, objects.looks[:, -1], objects.features[:, -1], verdict, 0.0)
 
 
 def test_a_lost_object_is_looked_for_where_it_was_and_about_the_whole_frame(two):
