@@ -53,12 +53,8 @@ class Lite(nn.Module):
         self.frame_coarse, self.object_coarse = nn.Conv2d(w16, w16, 1), nn.Conv2d(VALUE + 2, w16, 1)
         self.frame_half, self.frame_quarter, self.object_quarter = halving(3, HALF), halving(HALF, w4), conv3x3(2, w4)
         self.eighth, self.sixteenth = halving(w4, w8), halving(w8, w8)
-        self.frame_value, self.object_value, self.value = (
-            nn.Conv2d(w16, VALUE, 1),
-            nn.Conv2d(w8, VALUE, 1),
-            Separable(VALUE),
-        )
-        self.refine16 = Separable(w16)
+        self.frame_value, self.object_value = nn.Conv2d(w16, VALUE, 1), nn.Conv2d(w8, VALUE, 1)
+        self.value, self.refine16 = Separable(VALUE), Separable(w16)
         self.skip8, self.up8, self.refine8 = nn.Conv2d(c8, w8, 1), nn.Conv2d(w16, w8, 1), Separable(w8)
         self.skip4, self.up4, self.refine4 = nn.Conv2d(c4, w4, 1), nn.Conv2d(w8, w4, 1), Separable(w4)
         self.previous = conv3x3(1, w4 // 4)

@@ -37,7 +37,7 @@ def colours(small: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     across = _bins(0.5 + 1.5 * (red - green) / total, SHADES)  # beyond 0 and 1 are pure colours alone
     down = _bins(0.5 + 0.75 * (red + green - 2 * blue) / total, SHADES)
     place = ((across * SHADES + down) * TONES + tone).flatten()
-    weights = F.interpolate(masks.float(), size=tone.shape).flatten(1)
+    weights = F.interpolate(masks.float(), size=tone.shape, mode="nearest").flatten(1)
     counts = _counted(place, weights, COPIES if place.is_cuda else 1)
     sizes = counts.sum(dim=1, keepdim=True)
     return counts / sizes.clamp(min=LEAST) * (sizes >= LEAST)

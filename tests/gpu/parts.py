@@ -282,7 +282,7 @@ def used(device: torch.device) -> int:
 def all_visible(tracker: Tracker):
     """Every object is seen and stays where its reference is, whatever untrained weights say.
 
-    What a lost object does not cost is then part of the times; the masks are made as ever and put aside.
+    What a lost object does not cost is then part of the times; the logits are made as ever and put aside.
     """
     network, threshold, shown = tracker._network, tracker.lost_threshold, {}
     real = network.step

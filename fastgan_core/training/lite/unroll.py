@@ -5,7 +5,7 @@ import torch.nn.functional as F
 
 from fastgan_core.data.synthesis import Clips
 from fastgan_core.model.aggregation import others
-from fastgan_core.model.lite import MERGED, Features, Lite, averaged, cells, each, merged
+from fastgan_core.model.lite import MERGED, Features, Lite, averaged, cells, each, enlarged, merged
 
 FORMAT = torch.channels_last  # of images and of the weights of convolutions
 EVERY = 2  # of the frames before the last, every so many stays in the memory; what the tracker keeps lies further apart
@@ -53,7 +53,7 @@ def unroll(model: Lite, clips: Clips, forget: torch.Tensor, start: torch.Tensor)
         logits, memory = model.decode(frame, found, previous, memory)
         logits = logits.float().unflatten(0, (count, objects))[:, :, 0]
         logits = logits.masked_fill(~clips.valid[:, :, None, None], -1e4)
-        outputs.append(F.interpolate(logits, size=size, mode="bilinear", align_corners=False))
+        outputs.append(enlarged(logits, images))
         masks = aggregated(logits)
         previous = planes(masks)
         if time < frames - 1:

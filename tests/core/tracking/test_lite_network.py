@@ -116,8 +116,12 @@ def test_added_views_stay_beside_the_reference_and_the_oldest_of_them_gives_way(
     for number in range(1, EVERY * RING + 1):
         state = kept(network, state, number, verdict())
     reference, views = state.values[:, 0].clone(), []
+    small = torch.zeros(*SIZE, 3, dtype=torch.uint8)
+    first = torch.nn.functional.normalize(torch.rand(2, state.keys.shape[-1]), dim=1)
+    objects = Objects.new((1, 2), small, masks, state, first)
     for count in range(1, VIEWS + 2):
-        state, _ = network.add_view(image + count / 10, masks, state)
+        state, features = network.add_view(image + count / 10, masks, state)
+        objects = objects.seen_again(small, masks, state, features)
         there = min(count, VIEWS - 1)
         assert (state.absent == 0).sum(dim=1).tolist() == [1 + there] * 2, "what it had remembered by itself is gone"
         assert torch.equal(state.previous, averaged(masks, 4)) and not state.memory.any()
@@ -127,6 +131,10 @@ def test_added_views_stay_beside_the_reference_and_the_oldest_of_them_gives_way(
         for number in range(1, 2 * EVERY * RING):
             state = kept(network, state, number, verdict())
         assert torch.equal(state.values[:, 0], reference)
+        assert torch.equal(objects.features[:, 0], first)
+        assert objects.features.any(dim=2).sum(dim=1).tolist() == [2 + there] * 2, "what is known lately beside them"
+        assert torch.equal(objects.features[:, 1], objects.features[:, -1])
+        assert torch.equal(*objects.features[:, 1]), "of both objects the same was marked"
         assert all(any(torch.equal(value, view) for value in state.ring_values[0]) for view in views)
     assert (state.absent == 0).all()
 
