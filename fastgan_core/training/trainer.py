@@ -19,6 +19,7 @@ from fastgan_core.running.weights import save_weights
 from fastgan_core.training.checkpoint import load_state, save_state
 from fastgan_core.training.clock import Clock
 from fastgan_core.training.datasets import Data, load_data
+from fastgan_core.training.denormals import taken_as_zero
 from fastgan_core.training.distributed import rank, wait_for_all, world
 from fastgan_core.training.logbook import Logbook, check_same_data, write_about
 from fastgan_core.training.moving_average import follow
@@ -116,6 +117,7 @@ class Trainer:
                 clips, chosen, phase.batch // world(), recipe.workers, pin_memory=self.device.type == "cuda"
             )
 
+    @taken_as_zero()
     def run(self) -> None:
         """Train to the end of the recipe."""
         if self.step >= self.recipe.steps:

@@ -17,6 +17,7 @@ from fastgan_core.errors import FastganError
 from fastgan_core.running.device import choose_training_precision, price
 from fastgan_core.running.weights import save_weights
 from fastgan_core.training.checkpoint import load_state, save_state
+from fastgan_core.training.denormals import taken_as_zero
 from fastgan_core.training.distributed import world
 from fastgan_core.training.lite.ahead import Ahead
 from fastgan_core.training.lite.composed import Composed
@@ -86,6 +87,7 @@ class LiteTrainer:
         recipe = dataclasses.asdict(self.recipe)
         (self.output / "recipe.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False))
 
+    @taken_as_zero()
     def run(self) -> None:
         """Train for the session's minutes."""
         recipe = self.recipe

@@ -170,6 +170,19 @@ def test_a_run_leaves_weights_and_goes_on(folder, tmp_path):
         LiteTrainer(recipe(folder), tmp_path / "run", CPU)
 
 
+def test_a_run_has_no_denormals_and_what_comes_after_it_does(folder, tmp_path, monkeypatch):
+    tiny, seen, step = torch.full((1,), 1e-39), [], LiteTrainer.train_step
+
+    def train_step(self, *clips):
+        seen.append((tiny * 1).item())
+        return step(self, *clips)
+
+    monkeypatch.setattr(LiteTrainer, "train_step", train_step)
+    LiteTrainer(recipe(folder), tmp_path / "run", CPU).run()
+    assert seen and not any(seen)
+    assert (tiny * 1).item() > 0
+
+
 @pytest.fixture(scope="module")
 def with_videos(folder):
     """The same with a video in which an object goes from left to right."""
