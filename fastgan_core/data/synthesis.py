@@ -44,9 +44,7 @@ class Clips:
     frames: torch.Tensor  # (B, T, 3, S, S) in [0, 1]
     masks: torch.Tensor  # (B, T, O, S, S), 0 or 1
     valid: torch.Tensor  # (B, O) bool, whether there is an object to follow
-    jump: torch.Tensor  # (B,) bool, whether the reference is of another time than the rest
     drawn: torch.cuda.Event | None = None  # on a GPU, when they are there
-    start: torch.Tensor | None = None  # (B, O, S, S) in [0, 1], what the first step has as masks of the frame before
 
 
 @dataclass
@@ -113,7 +111,7 @@ class Synthesis:
                 valid[:, number] |= mine > 0
         masks = (masks > 0.5).to(canvas.dtype)
         valid &= masks[:, 0].mean(dim=(2, 3)) > VISIBLE
-        return Clips(self._damaged(canvas), masks * valid[:, None, :, None, None], valid, self._tensor(jump) > 0)
+        return Clips(self._damaged(canvas), masks * valid[:, None, :, None, None], valid)
 
     def _still(self) -> int:
         return int(self._stills[min(np.searchsorted(self._chances, self.rng.random()), len(self._stills) - 1)])

@@ -16,7 +16,7 @@ PAPER = {
     "refinement 1/4": ["decoder.refine4"],
     "temporal skip, prediction": ["decoder.temporal_skip", "decoder.predict"],
 }
-KEYS = ["lateral16", "lateral32", "context", "key"]
+KEYS = ["lateral16", "lateral32", "context", "key16", "key32"]
 SKIPS = ["frame_coarse", "frame_value", "frame_half", "frame_quarter", "skip8", "skip4"]
 LITE = {
     "encoder, once a frame": ["encoder"],
@@ -25,7 +25,7 @@ LITE = {
     "refinement 1/16": ["object_coarse", "refine16"],
     "refinement 1/8": ["up8", "refine8"],
     "refinement 1/4": ["up4", "refine4"],
-    "temporal skip, prediction": ["temporal_skip", "previous", "predict"],
+    "temporal skip, prediction": ["temporal_skip", "predict"],
     "value, to remember": ["object_quarter", "eighth", "sixteenth", "object_value", "value"],
 }
 
@@ -56,7 +56,7 @@ class LiteFrame(nn.Module):
         frame = self.model.encode(image)
         memory = image.new_zeros(1, cells, KEY), image.new_zeros(1, cells, VALUE), image.new_zeros(1, cells)
         found = self.model.read(frame, *memory)
-        self.model.decode(frame, found, masks, self.model.initial_memory(1, (side, side), like=image))
+        self.model.decode(frame, found, self.model.initial_memory(1, (side, side), like=image))
         self.model.remember(frame, masks)
 
 

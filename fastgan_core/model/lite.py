@@ -1,8 +1,9 @@
 """The default network: one pass over the image for all objects, attention over a finite memory of each.
 
-From the paper (section 4.1) it has the previous mask as an input, the temporal skip and the refinement with the
-encoder's skips; in place of the siamese streams it has what came after: an encoder of the image alone, and values
-that are read by the likeness of their keys (Oh et al. 2019; squared distance as in Cheng et al. 2021).
+From the paper (section 4.1) it has the temporal skip and the refinement with the encoder's skips; in place of the
+siamese streams it has what came after: an encoder of the image alone, and values that are read by the likeness of
+their keys (Oh et al. 2019; squared distance as in Cheng et al. 2021). The previous mask is one of those values, not an
+input of the decoder, which would hold on to its own mistakes.
 """
 
 import math
@@ -34,7 +35,7 @@ class Features(NamedTuple):
 
 
 class Lite(nn.Module):
-    """``Y_t = phi(X_t, memory, Y_{t-1})`` for N objects of one frame, or of each frame of a batch.
+    """``Y_t = phi(X_t, memory)`` for N objects of one frame, or of each frame of a batch.
 
     Rows of objects are ordered by frame: with B frames and N rows each frame has N / B objects. Stateless.
     """
@@ -48,25 +49,24 @@ class Lite(nn.Module):
         w4, w8, w16 = WIDTHS
         self.lateral16, self.lateral32 = nn.Conv2d(c16, w16, 1), nn.Conv2d(c32, w16, 1)
         self.context = Separable(w16)
-        self.key = nn.Conv2d(c16 + c32, KEY, 1)
+        self.key16, self.key32 = nn.Conv2d(c16, KEY, 1), nn.Conv2d(c32, KEY, 1)
         # A convolution over a frame's and an object's features is the sum of two, and the frame's is done once.
-        self.frame_coarse, self.object_coarse = nn.Conv2d(w16, w16, 1), nn.Conv2d(VALUE + 2, w16, 1)
+        self.frame_coarse, self.object_coarse = nn.Conv2d(w16, w16, 1), nn.Conv2d(VALUE, w16, 1)
         self.frame_half, self.frame_quarter, self.object_quarter = halving(3, HALF), halving(HALF, w4), conv3x3(2, w4)
         self.eighth, self.sixteenth = halving(w4, w8), halving(w8, w8)
         self.frame_value, self.object_value = nn.Conv2d(w16, VALUE, 1), nn.Conv2d(w8, VALUE, 1)
         self.value, self.refine16 = Separable(VALUE), Separable(w16)
         self.skip8, self.up8, self.refine8 = nn.Conv2d(c8, w8, 1), nn.Conv2d(w16, w8, 1), Separable(w8)
         self.skip4, self.up4, self.refine4 = nn.Conv2d(c4, w4, 1), nn.Conv2d(w8, w4, 1), Separable(w4)
-        self.previous = conv3x3(1, w4 // 4)
         self.temporal_skip = conv3x3(w4, w4 // 4)  # section 4.1, where it is an eighth of 256
-        self.predict = conv3x3(w4 + w4 // 2, 1)
+        self.predict = conv3x3(w4 + w4 // 4, 1)
 
     def encode(self, image: torch.Tensor) -> Features:
         """Features of frames ``(B, 3, H, W) float in [0, 1]``, H and W multiples of 32."""
         f4, f8, f16, f32 = self.encoder(image)
         x = self.context(self.lateral16(f16) + enlarged(self.lateral32(f32), f16))
         return Features(
-            self.key(torch.cat([f16, enlarged(f32, f16)], dim=1)),
+            self.key16(f16) + enlarged(self.key32(f32), f16),
             self.frame_coarse(x),
             self.frame_value(x),
             self.frame_quarter(F.relu(self.frame_half(image - 0.5))),
@@ -116,26 +116,21 @@ class Lite(nn.Module):
         found = F.scaled_dot_product_attention(query, keys, values, scale=1 / scale)[:, 0]
         return found.transpose(1, 2).unflatten(2, frame.key.shape[-2:])
 
-    def decode(
-        self, frame: Features, found: torch.Tensor, previous: torch.Tensor, memory: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def decode(self, frame: Features, found: torch.Tensor, memory: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """From what was read to the masks.
 
         Args:
             found: result of :meth:`read`.
-            previous: ``(N, 2, H/4, W/4) float in [0, 1]``, soft masks of the frame before, and the others'.
             memory: second result for the frame before, or :meth:`initial_memory`.
 
         Returns:
             logits ``(N, 1, H/4, W/4)``, and the last decoder feature ``(N, 32, H/4, W/4)``.
         """
         count = found.shape[0]
-        x = self.object_coarse(torch.cat([found, averaged(previous, 4)], dim=1)) + each(frame.coarse, count)
-        x = self.refine16(x)
+        x = self.refine16(self.object_coarse(found) + each(frame.coarse, count))
         x = self.refine8(enlarged(self.up8(x), frame.skip8) + each(frame.skip8, count))
         x = self.refine4(enlarged(self.up4(x), frame.skip4) + each(frame.skip4, count))
-        past = self.temporal_skip(memory), self.previous(previous[:, :1])
-        return self.predict(F.relu(torch.cat([x, *past], dim=1))), x
+        return self.predict(F.relu(torch.cat([x, self.temporal_skip(memory)], dim=1))), x
 
     def initial_memory(self, batch: int, size: tuple[int, int], like: torch.Tensor) -> torch.Tensor:
         """The temporal skip before the first frame: zeros ``(batch, 32, H/4, W/4)``."""

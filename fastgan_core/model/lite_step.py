@@ -18,14 +18,14 @@ class LiteStep(nn.Module):
     """One step of :class:`Lite`: a frame is read, the masks are found, and the frame is made a memory.
 
     What becomes a memory are the masks that this frame's own logits give, so that it is one graph for every runtime.
-    A frame is made a memory of the masks in ``previous`` instead where an object is being ``marked`` in it.
+    Where an object is being ``marked`` in a frame, its mask in ``marks`` is made a memory instead.
     """
 
     def __init__(self, model: Lite):
         super().__init__()
         self.model = model
 
-    def forward(self, image, previous, memory, keys, values, ring_keys, ring_values, absent, lost, marked):
+    def forward(self, image, marks, memory, keys, values, ring_keys, ring_values, absent, lost, marked):
         lost, marked = lost.view(-1, 1, 1, 1) > 0.5, marked.view(-1, 1, 1, 1) > 0.5
         frame = self.model.encode(image)
         found = self.model.read(
@@ -34,8 +34,8 @@ class LiteStep(nn.Module):
             torch.cat([values.flatten(1, 3), ring_values.flatten(1, 3)], dim=1),
             torch.cat([spread(absent[:, :WHOLE], keys), spread(absent[:, WHOLE:] + MERGED, ring_keys)], dim=1),
         )
-        logits, memory = self.model.decode(frame, found, planes(previous, lost), memory)
-        masks = torch.where(marked, previous, aggregate(logits.float(), lost).to(previous.dtype))
+        logits, memory = self.model.decode(frame, found, memory)
+        masks = torch.where(marked, marks, aggregate(logits.float(), lost).to(marks.dtype))
         value = self.model.remember(frame, planes(masks, lost))
         return logits, memory, frame.key.permute(0, 2, 3, 1), value.permute(0, 2, 3, 1)
 
@@ -44,10 +44,10 @@ class LiteStep(nn.Module):
         """Shapes of inputs and outputs by name, for a number of objects and of rows and columns of 32 pixels."""
         image, grid = (STRIDE * rows, STRIDE * columns), (2 * rows, 2 * columns)
         quarter, ring = (8 * rows, 8 * columns), (objects, RING, rows, columns)
-        previous, memory = (objects, 1, *quarter), (objects, WIDTHS[0], *quarter)
+        masks, memory = (objects, 1, *quarter), (objects, WIDTHS[0], *quarter)
         inputs = {
             "image": (1, 3, *image),
-            "previous": previous,
+            "marks": masks,
             "memory": memory,
             "keys": (objects, WHOLE, *grid, KEY),
             "values": (objects, WHOLE, *grid, VALUE),
@@ -58,7 +58,7 @@ class LiteStep(nn.Module):
             "marked": (objects,),
         }
         outputs = {
-            "logits": previous,
+            "logits": masks,
             "next_memory": memory,
             "key": (1, *grid, KEY),
             "value": (objects, *grid, VALUE),

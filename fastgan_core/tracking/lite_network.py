@@ -17,7 +17,6 @@ class LiteState(NamedTuple):
     """Of N objects at the network's size ``(h, w)``; ``SLOTS`` frames are remembered, those of the ring at half the
     resolution."""
 
-    previous: torch.Tensor  # (N, 1, h/4, w/4) soft mask of the last frame, in [0, 1]
     memory: torch.Tensor  # (N, 32, h/4, w/4) last decoder feature of the last frame
     keys: torch.Tensor  # (N, WHOLE, h/16, w/16, KEY)
     values: torch.Tensor  # (N, WHOLE, h/16, w/16, VALUE)
@@ -33,7 +32,6 @@ class LiteState(NamedTuple):
             return fitted.unflatten(0, x.shape[:2]).contiguous()
 
         return self._replace(
-            previous=fit(self.previous, size, 4),
             memory=fit(self.memory, size, 4),
             keys=fit_slots(self.keys, 16),
             values=fit_slots(self.values, 16),
@@ -70,25 +68,24 @@ class LiteNetwork(Network):
         )
         memory = memory.contiguous(memory_format=torch.channels_last)
         zero = zero.to(torch.int32)
-        state = LiteState(averaged(masks, 4), memory, *slots, zero, zero.clone())
+        state = LiteState(memory, *slots, zero, zero.clone())
         return self._marked(image, state, masks, torch.zeros_like(zero))
 
     def add_view(self, image: torch.Tensor, masks: torch.Tensor, state: LiteState) -> tuple[LiteState, torch.Tensor]:
         # The places of the ring that are not filled with views, from its end on; when all are, the oldest gives way.
         slots = SLOTS - 1 - state.added % (VIEWS - 1)
-        memory = torch.zeros_like(state.memory)
-        state = state._replace(previous=averaged(masks, 4), memory=memory, added=state.added + 1)
+        state = state._replace(memory=torch.zeros_like(state.memory), added=state.added + 1)
         return self._marked(image, state, masks, slots)
 
     def _marked(
         self, image: torch.Tensor, state: LiteState, masks: torch.Tensor, slots: torch.Tensor
     ) -> tuple[LiteState, torch.Tensor]:
-        """The state once ``previous`` was remembered in a slot of each object, beside its views alone.
+        """The state once the masks were remembered in a slot of each object, beside its views alone.
 
         What the tracker remembered by itself goes: somebody who marks an object once more may do so because it drifts.
         """
         no = torch.zeros_like(state.absent[:, 0])
-        seen = Seen(*self.runner(image, *_inputs(state), no, no + 1)[1:])
+        seen = Seen(*self.runner(image, averaged(masks, 4), *_inputs(state), no, no + 1)[1:])
         places = torch.arange(SLOTS, device=slots.device)
         taken = places == slots[:, None]
         kept = taken | (places == 0) | _pinned(places, state.added)
@@ -97,7 +94,8 @@ class LiteNetwork(Network):
 
     def step(self, image: torch.Tensor, state: LiteState, lost: torch.Tensor) -> tuple[torch.Tensor, Seen]:
         lost = lost.to(state.absent.dtype)
-        logits, *seen = self.runner(image, *_inputs(state), lost, torch.zeros_like(lost))
+        marks = torch.zeros_like(state.memory[:, :1])
+        logits, *seen = self.runner(image, marks, *_inputs(state), lost, torch.zeros_like(lost))
         return logits, Seen(*seen)
 
     def features(self, seen: Seen, pixels: torch.Tensor) -> torch.Tensor:
@@ -113,7 +111,6 @@ class LiteNetwork(Network):
         ring = (slots == LAST + 1 + (turn // EVERY)[:, None]) & due[:, None]
         taken = (last & ~lost[:, None]) | (ring & ~_pinned(slots, state.added))
         return _remembering(state, seen, taken)._replace(
-            previous=masks.to(seen.memory.dtype) * kept,
             memory=seen.memory * kept,
             absent=state.absent.masked_fill(taken, 0).masked_fill(last & lost[:, None], float("-inf")),
             turn=turn,

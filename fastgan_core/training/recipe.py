@@ -107,6 +107,8 @@ class Recipe(ClipOptions):
                 raise FastganError(f"{place}: the temporal critic wants the same number of frames in all phases")
         if self.checkpointing and self.variant == Lite.variant:
             raise FastganError(f"{where}: checkpointing is for the paper's networks; lite has none")
+        if self.rough and self.variant == Lite.variant:
+            raise FastganError(f"{where}: rough is of the mask of the frame before, which lite is not given")
         for name in ("betas", "zoom"):
             if len(getattr(self, name)) != 2:
                 raise FastganError(f"{where}: {name} is {getattr(self, name)}; it takes two, such as [0.9, 0.999]")

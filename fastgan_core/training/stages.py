@@ -129,7 +129,7 @@ class Stage:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
             if isinstance(self.model, Lite):
                 never = torch.zeros(frames.shape[1] - 1, len(frames), dtype=torch.bool, device=self.device)
-                return unroll_lite(self.model, as_clips(clip), never, clip["previous"])
+                return unroll_lite(self.model, as_clips(clip), never)
             return unroll(self.model, frames, clip["masks"][:, 0], clip["previous"], self.recipe.checkpointing)
 
     def step_critics(self, clip: Clip, prediction: torch.Tensor) -> dict[str, torch.Tensor]:

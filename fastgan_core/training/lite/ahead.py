@@ -29,7 +29,7 @@ class Ahead:
         self._next = self._pool.submit(self._draw)
         current = torch.cuda.current_stream(clips.frames.device)
         current.wait_event(clips.drawn)
-        for tensor in (clips.frames, clips.masks, clips.valid, clips.jump):
+        for tensor in (clips.frames, clips.masks, clips.valid):
             tensor.record_stream(current)  # the other stream must not use their memory before the step is over
         return clips
 

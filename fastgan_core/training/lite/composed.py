@@ -16,7 +16,7 @@ ENDLESS = 10**9  # clips; a run ends by its minutes
 
 
 class Composed:
-    """Batches for a stretch, with one object a clip or two and the masks that the first step starts from.
+    """Batches for a stretch, with one object a clip or two.
 
     Args:
         weights: of the sets of stills; what is not named has 1.
@@ -51,4 +51,4 @@ class Composed:
 def as_clips(batch: dict[str, torch.Tensor]) -> Clips:
     """A batch of :class:`ClipDataset`, once it is on the device, as the clips that `lite` is unrolled over."""
     there = batch["there"]
-    return Clips(batch["frames"], batch["masks"], there, torch.zeros_like(there[:, 0]), start=batch["previous"])
+    return Clips(batch["frames"], batch["masks"], there)

@@ -52,9 +52,7 @@ class LiteRecipe(Mix):
     hard: float = setting(
         0.3, "share of pixels, the worst of each frame, that the cross-entropy counts at the end", 0.01, 1
     )
-    forget: float = setting(
-        0.04, "share of steps before which an object is lost: its mask, skip and last view go", 0, 1
-    )
+    forget: float = setting(0.04, "share of steps before which an object is lost: its skip and last view go", 0, 1)
     precision: str = setting(
         "auto", "bf16 = autocast; auto = where the device has instructions", choices=("auto", "fp32", "bf16")
     )
@@ -73,6 +71,8 @@ class LiteRecipe(Mix):
             raise FastganError(f"{where}: clips that are composed have one object or two; give each stretch objects: 2")
         if self.composed and self.composed.video_share != ClipOptions.video_share:
             raise FastganError(f"{where}: composed: the share of videos is each stretch's own; give it as video there")
+        if self.composed and self.composed.rough:
+            raise FastganError(f"{where}: composed: rough is of the mask of the frame before, which lite is not given")
         if len(self.view) != 2 or self.view[0] > self.view[1]:
             raise FastganError(f"{where}: view is {self.view}; it takes two, the smaller first, such as [0.6, 1.2]")
         for number, stretch in enumerate(self.stretches):

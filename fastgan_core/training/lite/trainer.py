@@ -23,7 +23,7 @@ from fastgan_core.training.lite.ahead import Ahead
 from fastgan_core.training.lite.composed import Composed
 from fastgan_core.training.lite.recipe import LiteRecipe, Stretch
 from fastgan_core.training.lite.start import build, encoder_and_rest
-from fastgan_core.training.lite.unroll import clip_loss, starts, unroll
+from fastgan_core.training.lite.unroll import clip_loss, unroll
 from fastgan_core.training.logbook import session
 from fastgan_core.training.moving_average import follow
 
@@ -130,7 +130,7 @@ class LiteTrainer:
         recipe, device = self.recipe, self.device
         forget = torch.rand(stretch.frames, stretch.clips * stretch.objects, device=device) < recipe.forget
         with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            logits = unroll(self.model, clips, forget, starts(clips))
+            logits = unroll(self.model, clips, forget)
         # At first all pixels count, and fewer and fewer after the first tenth of the run.
         hard = 1 - (1 - recipe.hard) * min(1.0, max(0.0, (self.progress - 0.1) / 0.4))
         loss, iou = clip_loss(logits, clips, hard, recipe.dice, recipe.balance)

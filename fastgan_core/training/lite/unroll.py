@@ -1,4 +1,4 @@
-"""The network over a clip as the tracker runs it, with the gradient through masks, values and the temporal skip."""
+"""The network over a clip as the tracker runs it, with the gradient through values and the temporal skip."""
 
 import torch
 import torch.nn.functional as F
@@ -11,12 +11,11 @@ FORMAT = torch.channels_last  # of images and of the weights of convolutions
 EVERY = 2  # of the frames before the last, every so many stays in the memory; what the tracker keeps lies further apart
 
 
-def unroll(model: Lite, clips: Clips, forget: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
+def unroll(model: Lite, clips: Clips, forget: torch.Tensor) -> torch.Tensor:
     """Run the network over clips.
 
     Args:
         forget: ``(K, B * O) bool``, objects that are lost before a step.
-        start: ``(B, O, S, S)``, the masks that the first step has as those of the frame before.
 
     Returns:
         logits ``(B, K, O, S, S) float32``, -10,000 for objects that are none. Nothing is detached.
@@ -37,10 +36,10 @@ def unroll(model: Lite, clips: Clips, forget: torch.Tensor, start: torch.Tensor)
     reference = kept(0, averaged(clips.masks[:, 0], 4))
     earlier, last = [], None
     memory = model.initial_memory(count * objects, size, images)
-    previous, outputs = planes(averaged(start, 4)), []
+    outputs = []
     for time in range(1, frames):
         frame, lost = at(time), forget[time - 1].view(-1, 1, 1, 1)
-        previous, memory = previous.masked_fill(lost, 0), memory.masked_fill(lost, 0)
+        memory = memory.masked_fill(lost, 0)
         views = [reference, *([last] if last else []), *earlier]
         absent = [torch.zeros_like(keys[:, 0]).flatten(1) for keys, _ in views]
         if last:
@@ -50,16 +49,14 @@ def unroll(model: Lite, clips: Clips, forget: torch.Tensor, start: torch.Tensor)
         with torch.autocast(images.device.type, enabled=False):
             keys, values = (torch.cat([cells(x) for x in parts], dim=1) for parts in zip(*views, strict=True))
             found = model.read(frame._replace(key=frame.key.float()), keys, values, torch.cat(absent, dim=1))
-        logits, memory = model.decode(frame, found, previous, memory)
+        logits, memory = model.decode(frame, found, memory)
         logits = logits.float().unflatten(0, (count, objects))[:, :, 0]
         logits = logits.masked_fill(~clips.valid[:, :, None, None], -1e4)
         outputs.append(enlarged(logits, images))
-        masks = aggregated(logits)
-        previous = planes(masks)
         if time < frames - 1:
             if last and (time - 1) % EVERY == 0:
                 earlier.append(tuple(merged(x) for x in last))
-            last = kept(time, masks)
+            last = kept(time, aggregated(logits))
     return torch.stack(outputs, dim=1)
 
 
@@ -71,27 +68,6 @@ def planes(masks: torch.Tensor) -> torch.Tensor:
 def aggregated(logits: torch.Tensor) -> torch.Tensor:
     """Probabilities ``(B, O, S, S)`` by the softmax over a clip's objects and a background logit of 0."""
     return torch.cat([torch.zeros_like(logits[:, :1]), logits], dim=1).softmax(dim=1)[:, 1:]
-
-
-def starts(clips: Clips) -> torch.Tensor:
-    """What the first step has as masks of the frame before, ``(B, O, S, S)``.
-
-    What the clips bring. Else the reference's, where it is that frame. Where it is of another time: nothing, as for an
-    object that is looked for, or the coming frame's mask, moved and blurred, as for one that is followed not quite
-    rightly.
-    """
-    if clips.start is not None:
-        return clips.start
-    rows = clips.masks[:, 1].flatten(0, 1)[:, None]
-    count = len(rows)
-    matrix = torch.eye(2, 3, device=rows.device).repeat(count, 1, 1) + 0.08 * torch.randn(
-        count, 2, 3, device=rows.device
-    )
-    grid = F.affine_grid(matrix, list(rows.shape), align_corners=False)
-    moved = F.avg_pool2d(F.grid_sample(rows, grid, align_corners=False), 9, stride=1, padding=4)
-    moved = moved.view_as(clips.masks[:, 1])
-    seen = (torch.rand(len(clips.jump), device=rows.device) < 0.5).view(-1, 1, 1, 1)
-    return torch.where(clips.jump.view(-1, 1, 1, 1), moved * seen, clips.masks[:, 0])
 
 
 def clip_loss(

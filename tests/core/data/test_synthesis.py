@@ -82,7 +82,7 @@ def test_matrices_turn_and_scale():
 def test_clips(bank, seed):
     clips = Synthesis(bank, Mix(), {}, seed).draw(5, 4, 2, 64)
     assert clips.frames.shape == (5, 4, 3, 64, 64) and clips.masks.shape == (5, 4, 2, 64, 64)
-    assert clips.valid.shape == (5, 2) and clips.jump.shape == (5,)
+    assert clips.valid.shape == (5, 2)
     assert torch.isfinite(clips.frames).all() and clips.frames.min() >= 0 and clips.frames.max() <= 1
     assert set(clips.masks.unique().tolist()) <= {0.0, 1.0}
     assert clips.masks.sum(dim=2).max() <= 1, "a pixel is one object's at most"

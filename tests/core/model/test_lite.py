@@ -24,7 +24,7 @@ def step(lite, frames, masks, absent=None):
     keys = cells(each(frame.key, len(masks))).expand(len(masks), -1, -1)
     absent = torch.zeros(len(masks), CELLS) if absent is None else absent
     found = lite.read(frame, keys, values, absent)
-    return lite.decode(frame, found, masks, lite.initial_memory(len(masks), SIZE, frames))
+    return lite.decode(frame, found, lite.initial_memory(len(masks), SIZE, frames))
 
 
 def test_shapes(lite):

@@ -22,7 +22,7 @@ from fastgan_core.training.lite.composed import Composed
 from fastgan_core.training.lite.recipe import LiteRecipe, Stretch
 from fastgan_core.training.lite.start import build
 from fastgan_core.training.lite.trainer import LiteTrainer
-from fastgan_core.training.lite.unroll import aggregated, clip_loss, planes, starts, unroll
+from fastgan_core.training.lite.unroll import aggregated, clip_loss, planes, unroll
 from fastgan_core.training.losses import balanced_cross_entropy
 from fastgan_core.training.reading import from_dict, load_recipe
 
@@ -35,7 +35,7 @@ def clips(count=2, frames=4, objects=2, size=64) -> Clips:
     masks[:, :, 0, :20, :20] = 1
     masks[:, :, 1, 30:50, 10:40] = 1
     frames = torch.rand(count, frames, 3, size, size, generator=generator)
-    return Clips(frames, masks, torch.ones(count, objects, dtype=torch.bool), torch.zeros(count, dtype=torch.bool))
+    return Clips(frames, masks, torch.ones(count, objects, dtype=torch.bool))
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def lite():
 def run(lite, batch, forget=None):
     count, frames, objects = batch.masks.shape[:3]
     forget = torch.zeros(frames - 1, count * objects, dtype=torch.bool) if forget is None else forget
-    return unroll(lite, batch, forget, starts(batch))
+    return unroll(lite, batch, forget)
 
 
 def test_the_gradient_reaches_every_weight(lite):
@@ -119,19 +119,6 @@ def test_hard_pixels_alone_count_for_more():
     assert few > 3 * all_of_them
 
 
-def test_starts_are_the_reference_or_for_another_time_something_else():
-    batch = clips(count=40)
-    batch.jump[20:] = True
-    begin = starts(batch)
-    assert torch.equal(begin[:20], batch.masks[:20, 0])
-    empty = begin[20:].flatten(1).sum(dim=1) == 0
-    assert 0 < empty.sum() < 20
-    moved = begin[20:][~empty]
-    assert not torch.equal(moved, batch.masks[20:, 1][~empty])
-    overlap = (moved * batch.masks[20:, 1][~empty]).sum() / moved.sum()
-    assert overlap > 0.4
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("packs")
@@ -196,20 +183,18 @@ def with_videos(folder):
     return folder
 
 
-def test_composed_clips_are_of_the_packs_and_bring_their_start(with_videos):
+def test_composed_clips_are_of_the_packs(with_videos):
     footage = read_footage([with_videos])
     assert (footage.pictures, len(footage.videos), list(footage.stills)) == (12, 1, ["stills"])
     assert footage.about["video"]["pictures"] == 8
-    options = ClipOptions(rough=0.0, start_at_reference=1.0, zoom=[1.0, 1.0], degrees=0.0)
+    options = ClipOptions(start_at_reference=1.0, zoom=[1.0, 1.0], degrees=0.0)
     for video in (0.0, 1.0):
         stretch = Stretch(until=1, size=64, clips=3, frames=2, objects=1, video=video)
         source, again = (Composed(footage, options, {}, stretch, 7, workers, CPU) for workers in (0, 1))
         clips = source.take()
         assert clips.frames.shape == (3, 3, 3, 64, 64) and clips.masks.shape == (3, 3, 1, 64, 64)
         assert clips.frames.min() >= 0 and 0.3 < clips.frames.max() <= 1
-        assert set(clips.masks.unique().tolist()) == {0, 1} and clips.valid.all() and not clips.jump.any()
-        assert torch.equal(starts(clips), clips.start)
-        assert (clips.start - clips.masks[:, 0]).abs().mean() < 0.05, "the reference is the frame before"
+        assert set(clips.masks.unique().tolist()) == {0, 1} and clips.valid.all()
         torch.testing.assert_close(again.take().frames, clips.frames)
         assert not torch.equal(source.take().frames, clips.frames)
         if video:
@@ -220,16 +205,16 @@ def test_composed_clips_are_of_the_packs_and_bring_their_start(with_videos):
 @pytest.mark.parametrize("objects", [1, 2])
 def test_a_run_of_composed_clips(with_videos, tmp_path, objects):
     stretches = [Stretch(until=1.0, size=64, clips=2, frames=2, objects=objects, video=0.5)]
-    values = {"composed": ClipOptions(rough=0.5), "workers": 0, "encoder_lr": 0.0, "balance": 0.25}
+    values = {"composed": ClipOptions(shake=0.5), "workers": 0, "encoder_lr": 0.0, "balance": 0.25}
     run = LiteTrainer(recipe(with_videos, stretches=stretches, **values), tmp_path / "run", CPU)
     before = {name: value.clone() for name, value in run.model.state_dict().items()}
     run.run()
     moved = {name for name, value in run.model.state_dict().items() if not torch.equal(before[name], value)}
     assert moved and not any(name.startswith("encoder.") for name in moved), "its rate is 0"
     kept = load_recipe(tmp_path / "run/recipe.yaml")
-    assert kept.composed == ClipOptions(rough=0.5)
+    assert kept.composed == ClipOptions(shake=0.5)
     assert set(json.loads((tmp_path / "run/about.json").read_text())["sessions"][0]["data"]) == {"stills", "video"}
-    assert load_recipe(tmp_path / "run/recipe.yaml", ["composed.rough=0.25"]).composed.rough == 0.25
+    assert load_recipe(tmp_path / "run/recipe.yaml", ["composed.shake=0.25"]).composed.shake == 0.25
 
 
 def test_the_early_blocks_of_the_encoder_may_stay_as_they_are(folder, tmp_path):
@@ -278,7 +263,7 @@ def test_a_run_starts_from_a_checkpoint(folder, tmp_path, lite):
     save_weights(tmp_path / "start.safetensors", lite)
     begin = build(recipe(folder, init=str(tmp_path / "start.safetensors")))
     assert begin.training and all(p.requires_grad for p in begin.parameters())
-    torch.testing.assert_close(begin.key.weight, lite.key.weight, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(begin.key16.weight, lite.key16.weight, rtol=1e-3, atol=1e-3)
 
 
 def test_a_checkpoint_of_something_else_is_refused(folder, tmp_path):
@@ -314,6 +299,7 @@ def test_without_the_package_the_way_to_it_is_said(folder, monkeypatch):
         ({"stretches": [{"until": 1, "size": 64, "clips": 1, "objects": 3}], "composed": {}}, "objects: 2"),
         ({"stretches": [{"until": 1, "size": 64, "clips": 1}], "composed": {"occluder": 1}}, "'occluders'"),
         ({"stretches": [{"until": 1, "size": 64, "clips": 1}], "composed": 3}, "keys and values"),
+        ({"stretches": [{"until": 1, "size": 64, "clips": 1}], "composed": {"rough": 0.5}}, "lite is not given"),
     ],
 )
 def test_recipes_that_cannot_be_are_refused(values, words):
@@ -325,10 +311,10 @@ def test_recipes_that_cannot_be_are_refused(values, words):
 def test_a_run_on_a_gpu(folder, tmp_path):
     """Clips are drawn there by a thread and a stream of their own."""
     run = LiteTrainer(recipe(folder, budget=0.1, precision="auto"), tmp_path / "run", torch.device("cuda"))
-    before = run.model.key.weight.clone()
+    before = run.model.key16.weight.clone()
     run.run()
     assert run.step > 3 and run.progress == 1
-    assert not torch.equal(before, run.model.key.weight)
+    assert not torch.equal(before, run.model.key16.weight)
     assert all(torch.isfinite(value).all() for value in run.average.parameters())
 
 

@@ -42,7 +42,8 @@ def test_a_run_folder_is_whole(values, tmp_path):
 
 def test_lite_meets_the_critics_too(values, tmp_path):
     values |= {"variant": "lite", "stage": "adversarial", "critic_steps": 2, "critic_width": 4, "validate": "brief"}
-    values |= {"phases": [{"steps": 2, "size": 64, "batch": 2, "frames": 2}], "critic_lr": 1e-3, "ema": 0.5}
+    values |= {"phases": [{"steps": 2, "size": 64, "batch": 2, "frames": 2}]}
+    values |= {"rough": 0.0, "critic_lr": 1e-3, "ema": 0.5}
     run = trainer(values, tmp_path)
     moved = {"regressor": run.stage.model, **run.stage.critics}
     before = {name: [p.clone() for p in part.parameters()] for name, part in moved.items()}
@@ -54,8 +55,9 @@ def test_lite_meets_the_critics_too(values, tmp_path):
     assert {"spatial/distance", "temporal/distance", "temporal/regressor", "cross_entropy"} <= lines[0].keys()
     assert 0 <= lines[-1]["validation/J&F-Mean"] <= 1
     assert load_weights(tmp_path / "weights.safetensors")[1].variant == "lite"
-    with pytest.raises(FastganError, match="checkpointing"):
-        from_dict(values | {"checkpointing": True})
+    for key, value in (("checkpointing", True), ("rough", 0.5)):
+        with pytest.raises(FastganError, match=key):
+            from_dict(values | {key: value})
 
 
 def test_a_recipe_that_was_stored_can_be_run_again(values, tmp_path):
