@@ -90,10 +90,10 @@ def test_lite_weights_that_are_no_numbers_or_of_another_shape(lite, tmp_path):
     save_weights(path, lite)
     facts = {"format": FORMAT, "variant": "lite", "input_size": "128", "recipe": "{}"}
     tensors = load_file(path)
-    save_file({**tensors, "key.bias": torch.full((64,), torch.nan)}, path, facts)
-    refused(path, "key.bias has values that are no finite numbers")
-    save_file({**tensors, "key.bias": torch.zeros(63)}, path, facts)
-    refused(path, "key.bias has shape")
+    save_file({**tensors, "key16.bias": torch.full((64,), torch.nan)}, path, facts)
+    refused(path, "key16.bias has values that are no finite numbers")
+    save_file({**tensors, "key16.bias": torch.zeros(63)}, path, facts)
+    refused(path, "key16.bias has shape")
 
 
 def test_a_variant_from_the_future(file):
