@@ -163,9 +163,9 @@ def each(frames: torch.Tensor, count: int) -> torch.Tensor:
     return frames if frames.shape[0] in (1, count) else frames.repeat_interleave(count // frames.shape[0], dim=0)
 
 
-def averaged(x: torch.Tensor, side: int) -> torch.Tensor:
-    """Means of squares of ``side``; plane by plane, for runtimes lay out a tensor of two channels as one of sixteen."""
-    return F.avg_pool2d(x.flatten(0, 1)[:, None], side).unflatten(0, x.shape[:2])[:, :, 0]
+def quartered(masks: torch.Tensor) -> torch.Tensor:
+    """Masks ``(..., H, W)`` at a quarter of the side, where they come in."""
+    return F.avg_pool2d(masks, 4)
 
 
 def merged(x: torch.Tensor) -> torch.Tensor:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 
 from fastgan_core.model import STRIDE
-from fastgan_core.model.lite import averaged, merged
+from fastgan_core.model.lite import merged, quartered
 from fastgan_core.model.lite_step import LAST, RING, SLOTS, WHOLE, LiteStep
 from fastgan_core.tracking.evidence import embedding
 from fastgan_core.tracking.network import VIEWS, Network, Trust, Verdict, fit
@@ -85,7 +85,7 @@ class LiteNetwork(Network):
         What the tracker remembered by itself goes: somebody who marks an object once more may do so because it drifts.
         """
         no = torch.zeros_like(state.absent[:, 0])
-        seen = Seen(*self.runner(image, averaged(masks, 4), *_inputs(state), no, no + 1)[1:])
+        seen = Seen(*self.runner(image, quartered(masks), *_inputs(state), no, no + 1)[1:])
         places = torch.arange(SLOTS, device=slots.device)
         taken = places == slots[:, None]
         kept = taken | (places == 0) | _pinned(places, state.added)

@@ -50,5 +50,4 @@ class Composed:
 
 def as_clips(batch: dict[str, torch.Tensor]) -> Clips:
     """A batch of :class:`ClipDataset`, once it is on the device, as the clips that `lite` is unrolled over."""
-    there = batch["there"]
-    return Clips(batch["frames"], batch["masks"], there)
+    return Clips(batch["frames"], batch["masks"], batch["there"])

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 
 from fastgan_core.data.synthesis import Clips
 from fastgan_core.model.aggregation import others
-from fastgan_core.model.lite import MERGED, Features, Lite, averaged, cells, each, enlarged, merged
+from fastgan_core.model.lite import MERGED, Features, Lite, cells, each, enlarged, merged, quartered
 
 FORMAT = torch.channels_last  # of images and of the weights of convolutions
 EVERY = 2  # of the frames before the last, every so many stays in the memory; what the tracker keeps lies further apart
@@ -33,7 +33,7 @@ def unroll(model: Lite, clips: Clips, forget: torch.Tensor) -> torch.Tensor:
         frame, rows = at(time), planes(masks)
         return each(frame.key, len(rows)).expand(len(rows), -1, -1, -1).float(), model.remember(frame, rows).float()
 
-    reference = kept(0, averaged(clips.masks[:, 0], 4))
+    reference = kept(0, quartered(clips.masks[:, 0]))
     earlier, last = [], None
     memory = model.initial_memory(count * objects, size, images)
     outputs = []

@@ -134,6 +134,17 @@ def test_a_clip_of_the_paper_is_a_similarity_of_the_frames(davis):
     assert torch.equal(clip["masks"][1, 0], (clip["previous"][0] > 0.5).float())
 
 
+def test_the_reference_may_be_the_frame_before(davis, stills):
+    sequences, pairs = davis_sequences(davis, "train"), still_pairs(stills / "shapes")
+    for video in (0.0, 1.0):
+        options = ClipOptions(video_share=video, start_at_reference=1.0)
+        data = ClipDataset(sequences, [(pairs, 1.0)], 64, 2, 20, options)
+        clips = [data[i] for i in range(20)]
+        before = [clip for clip in clips if clip["previous"].max() > 0.5]
+        assert len(before) > 10
+        assert all(torch.equal(clip["masks"][0], (clip["previous"] > 0.5).float()) for clip in before)
+
+
 def test_broken_files_end_the_run_or_are_skipped_and_counted(davis, tmp_path, capsys):
     sequence = davis_sequences(davis, "train")[0]
     broken = Pair(tmp_path / "gone.jpg", sequence.frames[3].mask)
